@@ -1,0 +1,47 @@
+# Everything lives in .venv; a target makes what it needs first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: help demo test check format bench accuracy clean
+help:  ## Show this list.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.local  ## Deploy to the local cloud, caption a picture, take everything down.
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/demo.sh
+
+test: $(VENV)/.dev  ## Run every test.
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev  ## Formatting, lint and types.
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy lambdacap image tests
+
+format: $(VENV)/.dev  ## Put the code into its form.
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev  ## Measure, and print tables.
+	@for script in tests/benchmarks/*.py; do echo "\$$ $$script"; $(BIN)/python $$script || exit 1; done
+
+accuracy: $(VENV)/.local  ## Share of 1,000 fresh scenes that the demo model captions exactly right.
+	@PYTHONPATH=image $(BIN)/python -m demo.evaluate
+
+clean:  ## Remove what was made here.
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lambdacap needs Python 3.11 or newer; set PYTHON=python3.x")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.local: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Setting up $(VENV) ..." >&2
+	@$(PIP) --editable '.[local]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Setting up $(VENV) for development ..." >&2
+	@$(PIP) --editable '.[local,model,dev]'
+	@touch $@ $(VENV)/.local

@@ -1,0 +1,66 @@
+"""From a picture to a caption: preprocess, encode, search, words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from captioner.beam import search
+from captioner.bundle import END, PAD, START, UNKNOWN, Bundle
+from captioner.preprocess import tensor
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from captioner.beam import Floats
+    from captioner.onnx_backend import OnnxModel
+    from captioner.torch_backend import TorchModel
+
+# The published captioner drops all but <unk>. It stands for a word that the model does not know: nothing to
+# show.
+UNSAID = frozenset((PAD, UNKNOWN, START, END))
+
+
+class Captioner:
+    """A bundle and its loaded graphs. Not safe for several threads: Lambda sends one event at a time."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.model = load_model(bundle)
+
+    def caption(self, image: Image.Image, *, beam: int, attention: bool) -> dict[str, object]:
+        """The likeliest caption of a beam of that size (1 or more), in the form of `captioner.predict`."""
+        bundle = self.bundle
+        decoder = self.model.encode(tensor(image, bundle))
+        found = search(decoder, start=bundle.start, end=bundle.end, beam=beam)
+        said = [
+            (bundle.words[index], grid)
+            for index, grid in zip(found.words, found.attention, strict=True)
+            if bundle.words[index] not in UNSAID
+        ]
+        words = [word for word, _ in said]
+        answer: dict[str, object] = {
+            "caption": " ".join(words),
+            "words": words,
+            "log_probability": round(found.log_probability, 4),
+            "model": bundle.name,
+        }
+        if attention:
+            answer["attention"] = [self._grid(grid) for _, grid in said]
+        return answer
+
+    def _grid(self, attention: Floats) -> list[list[float]]:
+        # Four digits are finer than any screen shows, and keep 50 words' grids in some 100 kB.
+        rows: list[list[float]] = attention.astype(float).round(4).reshape(self.bundle.grid).tolist()
+        return rows
+
+
+def load_model(bundle: Bundle) -> OnnxModel | TorchModel:
+    """The bundle's model, by the runtime that it names. Raises `BundleError`."""
+    # Imported here: whoever has the one runtime need not have the other, and importing torch takes seconds.
+    if bundle.runtime == "torch":
+        from captioner.torch_backend import TorchModel
+
+        return TorchModel.load(bundle)
+    from captioner.onnx_backend import OnnxModel
+
+    return OnnxModel(bundle)

@@ -1,0 +1,201 @@
+"""The function's entry: HTTP in, a predictor's answer out. It knows pictures, and no model.
+
+`GET /` is the web page; `POST /` with a picture is the prediction; `{}` or `{"warm": true}`, invoked
+directly, makes the function ready. What a predictor is stands in `captioner/__init__.py`; the variable
+`PREDICTOR` names it.
+
+Every request leaves one line of JSON on stdout, which is the function's log: never a picture nor its EXIF.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+# Has to come before numpy; the predictor's module may not think of it.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from importlib import import_module
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import picture
+from gateway import HttpError, Response, error_response, event, json_response, request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gateway import Request
+    from PIL.Image import Image
+
+METHODS = "GET, POST, OPTIONS"
+
+
+class Predictor(Protocol):
+    """What a predictor's module must have; `InvalidOptionError` and `about` are optional."""
+
+    def setup(self) -> None: ...
+
+    def predict(self, image: Image, options: Mapping[str, str]) -> dict[str, object]: ...
+
+
+def log(**fields: object) -> None:
+    """One line of JSON for the function's log."""
+    sys.stdout.write(json.dumps(fields, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.flush()
+
+
+_started = perf_counter()
+predictor = cast("Predictor", import_module(os.environ.get("PREDICTOR", "captioner")))
+_imported = perf_counter()
+predictor.setup()
+about: Mapping[str, Any] = getattr(predictor, "about", dict)()
+# An empty tuple catches nothing: without the class, every exception of the predictor is a bug.
+invalid_option: type[Exception] | tuple[()] = getattr(predictor, "InvalidOptionError", ())
+log(
+    event="init",
+    model=about.get("model"),
+    import_ms=round(1e3 * (_imported - _started), 1),
+    setup_ms=round(1e3 * (perf_counter() - _imported), 1),
+)
+
+_cold = True
+_warmed = False
+
+
+def handler(api_event: object, context: object = None) -> dict[str, object]:
+    """Lambda's entry. Answers API events, and direct invokes that ask for no more than to be ready."""
+    global _cold
+    started = perf_counter()
+    entry: dict[str, object] = {"event": "request", "request_id": getattr(context, "aws_request_id", None)}
+    entry["cold"], _cold = _cold, False
+    if api_event in ({}, {"warm": True}):
+        entry["event"] = "warm"
+        answer = warm()
+    else:
+        answer = event(answer_http(api_event, entry))
+    entry["ms"] = since(started)
+    log(**entry)
+    return answer
+
+
+def warm() -> dict[str, object]:
+    """Predicts once for an empty picture: with a model that is mapped from disk, the first time reads it."""
+    global _warmed
+    started = perf_counter()
+    if not _warmed:
+        predictor.predict(picture.blank(), {})
+        _warmed = True
+    return {"warm": True, "model": about.get("model"), "ms": since(started)}
+
+
+def answer_http(api_event: object, entry: dict[str, object]) -> Response:
+    """The answer to any event, errors and bugs too. Adds to `entry` what the log should know."""
+    try:
+        response = respond(request(api_event), entry)
+    except HttpError as error:
+        entry["code"] = error.code
+        response = error_response(error)
+    except Exception:  # noqa: BLE001  a bug: the caller learns the request id, the log the rest
+        import traceback
+
+        entry["code"], entry["trace"] = "internal_error", traceback.format_exc()
+        message = f"this is a bug: the log has more under request id {entry['request_id']}"
+        response = error_response(HttpError(500, "internal_error", message))
+    entry["status"] = response.status
+    return with_cors(response, os.environ.get("CORS_ORIGIN") or "*")
+
+
+def respond(http: Request, entry: dict[str, object]) -> Response:
+    """Routes by method: the API has one resource. Raises `HttpError`."""
+    entry["method"] = http.method
+    match http.method:
+        case "POST":
+            return answer_picture(http, entry)
+        case "GET":
+            return page()
+        case "OPTIONS":
+            return Response(204)
+        case other:
+            raise HttpError(405, "method_not_allowed", f"{other[:20]} is not one of {METHODS}")
+
+
+def answer_picture(http: Request, entry: dict[str, object]) -> Response:
+    """The prediction for the body's picture. Raises `HttpError`."""
+    check_body(http)
+    entry["bytes"] = len(http.body)
+    started = perf_counter()
+    try:
+        seen = picture.read(http.body, needed=about.get("image_size"))
+    except picture.ImageTooLargeError as error:
+        raise HttpError(413, "image_too_large", str(error)) from error
+    except picture.UnsupportedImageError as error:
+        entry["cause"] = repr(error.__cause__)[:200]
+        raise HttpError(400, "unsupported_image", str(error)) from error
+    finally:
+        entry["decode_ms"] = since(started)
+    entry.update(format=seen.format, size=seen.size, truncated=seen.truncated)
+    started = perf_counter()
+    try:
+        return json_response(200, predictor.predict(seen.image, http.query))
+    except invalid_option as error:
+        raise HttpError(400, "invalid_parameter", str(error)) from error
+    finally:
+        entry["predict_ms"] = since(started)
+
+
+def check_body(http: Request) -> None:
+    """Tells apart the ways in which a body is no picture, since each has another remedy. Raises `HttpError`.
+
+    The first bytes count for more than `Content-Type`: a picture that came through as bytes is taken whatever
+    it is called. One that was sent as another type mostly did not: the gateway keeps `image/*` as bytes and
+    makes text of all else, which no picture survives.
+    """
+    if not http.body:
+        raise HttpError(400, "empty_body", "the body is empty: send a picture")
+    is_image = http.content_type.startswith("image/")
+    if http.binary and (is_image or picture.sniff(http.body)):
+        return
+    if is_image:
+        raise HttpError(400, "invalid_body", "the body came as text: the API lacks image/* as a binary type")
+    hint = "send the picture's bytes as the body, with Content-Type: image/jpeg (or what it is)"
+    raise HttpError(415, "unsupported_media_type", f"{http.content_type[:80] or 'no type'}: {hint}")
+
+
+def page() -> Response:
+    """The web page. It may run its own script and style, talk to this API, and nothing else."""
+    nonce = os.urandom(16).hex()
+    text = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+    own = f"'nonce-{nonce}'"
+    policy = (
+        f"default-src 'none'; script-src {own}; style-src {own}; img-src 'self' blob: data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    headers = {
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",  # a nonce is for one use
+    }
+    return Response(200, text.replace("{{nonce}}", nonce), headers)
+
+
+def with_cors(response: Response, origin: str) -> Response:
+    """Lets pages of `origin` read the answer."""
+    cors = {"Access-Control-Allow-Origin": origin}
+    if origin != "*":
+        cors["Vary"] = "Origin"
+    if response.status in (204, 405):
+        cors["Allow"] = METHODS
+        cors["Access-Control-Allow-Methods"] = METHODS
+        cors["Access-Control-Allow-Headers"] = "Content-Type, X-Api-Key"
+        cors["Access-Control-Max-Age"] = "86400"
+    return Response(response.status, response.body, {**response.headers, **cors})
+
+
+def since(started: float) -> float:
+    """Milliseconds since a reading of `perf_counter`."""
+    return round(1e3 * (perf_counter() - started), 1)

@@ -1,0 +1,261 @@
+"""The commands: parse, build Settings, call one function, render. Everything heavy is imported when needed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lambdacap import __version__
+from lambdacap.console import Console
+from lambdacap.options import (
+    Architecture,
+    Docker,
+    Image,
+    Memory,
+    Retention,
+    Timeout,
+    command,
+)
+from lambdacap.settings import Settings
+
+Configure = Callable[..., Settings]
+
+app = typer.Typer(
+    help="Put a deep-learning model on the internet as a serverless API.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # Rich takes longer to import than all the rest of --help
+)
+local = typer.Typer(help="The local cloud, by hand.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(local, name="local")
+
+
+def main() -> None:
+    """The entry point: every error ends here."""
+    try:
+        app()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - this is where they end
+        from lambdacap.console import print_error
+
+        sys.exit(print_error(error))
+
+
+@app.callback()
+def version(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and stop.")] = False,
+) -> None:
+    if version:
+        sys.stdout.write(f"lambdacap {__version__}\n")
+        raise typer.Exit
+
+
+@app.command()
+@command
+def deploy(
+    configure: Configure,
+    console: Console,
+    image: Image = None,
+    architecture: Architecture = None,
+    memory: Memory = None,
+    timeout: Timeout = None,
+    log_retention: Retention = None,
+    docker: Docker = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
+) -> None:
+    """Build, push, create: everything, up to the URL. Run again, it mends only what differs."""
+    from lambdacap import pipeline, views
+
+    settings = configure(
+        image=image,
+        architecture=architecture,
+        memory=memory,
+        timeout=timeout,
+        log_retention=log_retention,
+        docker=docker,
+    )
+    if dry_run:
+        changes = pipeline.plan(settings, console.report)
+        console.result(views.plan_table(changes), views.plan_data(changes))
+        return
+    deployed = pipeline.deploy(settings, console.report)
+    console.note("deployed" if deployed.changed else "nothing to change: everything is as it should be")
+    console.result(deployed.deployment.url or "", views.deployed_data(deployed))
+
+
+@app.command()
+@command
+def build(configure: Configure, console: Console, image: Image = None, architecture: Architecture = None) -> None:
+    """Build the Docker image; its tag is a hash of its content."""
+    from lambdacap import docker_image
+    from lambdacap.events import Finished, Started
+
+    settings = configure(image=image, architecture=architecture)
+    tag = docker_image.content_tag(settings.image, settings.architecture)
+    name = f"{settings.name}:{tag}"
+    console.report(Started("image", "Docker image"))
+    image_id = docker_image.build(docker_image.connect(), settings, tag, console.report)
+    console.report(Finished("image", "built", name))
+    console.result(name, {"image": name, "id": image_id})
+
+
+@app.command()
+@command
+def push(
+    configure: Configure,
+    console: Console,
+    image: Image = None,
+    architecture: Architecture = None,
+    docker: Docker = None,
+) -> None:
+    """Push the image to its ECR repository, made if needed; built if needed."""
+    _step(configure(image=image, architecture=architecture, docker=docker), console, "repository", "image")
+
+
+@app.command()
+@command
+def create_function(
+    configure: Configure,
+    console: Console,
+    architecture: Architecture = None,
+    memory: Memory = None,
+    timeout: Timeout = None,
+    log_retention: Retention = None,
+    docker: Docker = None,
+) -> None:
+    """Create the Lambda function from the pushed image, with its role and log group."""
+    settings = configure(
+        architecture=architecture, memory=memory, timeout=timeout, log_retention=log_retention, docker=docker
+    )
+    _step(settings, console, "role", "log group", "function")
+
+
+@app.command()
+@command
+def create_api(configure: Configure, console: Console, docker: Docker = None) -> None:
+    """Create the API in front of the function: POST, GET, binary types, CORS, stage, permission."""
+    _step(configure(docker=docker), console, "api")
+
+
+@app.command()
+@command
+def invoke(
+    configure: Configure,
+    console: Console,
+    photos: Annotated[list[Path], typer.Argument(help="Pictures to caption.", metavar="PHOTO...")],
+    beam: Annotated[int, typer.Option(help="Candidates that the search keeps.", min=1, max=10)] = 3,
+) -> None:
+    """Send photos to the API and print their captions."""
+    from lambdacap import photo, pipeline
+    from lambdacap.client import Client
+    from lambdacap.events import Progress, Started
+
+    prepared = [photo.prepare(path) for path in photos]
+    deployment = pipeline.locate(configure())
+    answers: list[dict[str, Any]] = []
+    lines = []
+    with Client(
+        deployment.url or "",
+        waiting=lambda reason, seconds: console.report(Progress("invoke", f"{reason}, again in {seconds:.0f} s")),
+    ) as client:
+        for path, picture in zip(photos, prepared, strict=True):
+            console.report(Started("invoke", f"captioning {path}"))
+            answer = client.caption(picture, {"beam": str(beam)})
+            answers.append({"photo": str(path), **answer})
+            lines.append(answer["caption"] if len(photos) == 1 else f"{path}: {answer['caption']}")
+    console.result("\n".join(lines), answers[0] if len(answers) == 1 else answers)
+
+
+@app.command()
+@command
+def status(configure: Configure, console: Console) -> None:
+    """Show what is deployed and whether it is as it should be."""
+    from lambdacap import pipeline, views
+    from lambdacap.errors import DeploymentError
+
+    there = pipeline.status(configure(), console.report)
+    deployment = there.deployment
+    if not there.exists:
+        raise DeploymentError(
+            f"nothing named {deployment.name!r} is deployed in {deployment.region} ({deployment.target})",
+            hint="`lambdacap deploy` deploys it; with --local, on this machine.",
+        )
+    console.result(views.status_table(there), views.status_data(there))
+    if not there.complete:
+        raise DeploymentError(
+            f"the deployment {deployment.name!r} is unfinished", hint="`lambdacap deploy` finishes it."
+        )
+
+
+@app.command()
+@command
+def teardown(
+    configure: Configure,
+    console: Console,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove everything that the deployment owns, and prove that nothing is left."""
+    from lambdacap import pipeline
+
+    settings = configure()
+    if not yes and sys.stdin.isatty():
+        typer.confirm(f"Remove the deployment {settings.name!r} and all that belongs to it?", abort=True, err=True)
+    removed = pipeline.teardown(settings, console.report)
+    console.result(
+        f"{removed.name} is gone", {"name": removed.name, "region": removed.region, "target": removed.target}
+    )
+
+
+@local.command("start")
+@command
+def local_start(
+    configure: Configure,
+    console: Console,
+    port: Annotated[int | None, typer.Option(help="Port on 127.0.0.1. [default: a free one]", min=1, max=65535)] = None,
+) -> None:
+    """Start the local cloud; it goes on after this command."""
+    from lambdacap.local import cloud
+
+    started = cloud.start(configure().home, console.report, port)
+    console.result(started.endpoint, {"endpoint": started.endpoint, "pid": started.pid})
+
+
+@local.command("stop")
+@command
+def local_stop(configure: Configure, console: Console) -> None:
+    """Stop the local cloud; what is deployed there comes back with the next start."""
+    from lambdacap.local import cloud
+
+    stopped = cloud.stop(configure().home, console.report)
+    console.result("stopped" if stopped else "it was not running", {"stopped": stopped})
+
+
+@local.command("status")
+@command
+def local_status(configure: Configure, console: Console) -> None:
+    """Say whether the local cloud runs, and what is deployed there."""
+    from lambdacap.deployment import Records
+    from lambdacap.local import cloud
+
+    home = configure().home
+    found = cloud.running(home)
+    names = [d.name for d in Records(home).all(target="local")]
+    words = f"running at {found.endpoint} (process {found.pid})" if found else "not running"
+    deployments = f"; deployed: {', '.join(names)}" if names else "; nothing is deployed"
+    console.result(
+        words + deployments,
+        {"running": bool(found), "endpoint": found.endpoint if found else None, "deployments": names},
+    )
+
+
+def _step(settings: Settings, console: Console, *kinds: str) -> None:
+    from lambdacap import pipeline, views
+
+    deployed = pipeline.deploy(settings, console.report, only=kinds)
+    identity = deployed.deployment.resources[kinds[-1]]
+    words = identity.get("url") or identity.get("uri") or identity["arn"]
+    console.result(words, views.deployed_data(deployed))

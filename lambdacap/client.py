@@ -1,0 +1,118 @@
+"""The deployed API from the caller's side: post a photo, wait out a cold start."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from lambdacap.errors import CallError, LocalCloudError
+from lambdacap.photo import Photo
+
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT = 35.0
+"""Seconds; API Gateway gives up after 29."""
+PATIENCE = 120.0
+"""Seconds that a cold start, or too many callers, may take altogether."""
+_TEMPORARY = {429, 503, 504}
+"""Throttled, unavailable, and a function that was still starting when the gateway gave up on it."""
+
+
+class Client:
+    """Calls one deployed API; use it as a context manager. `waiting` is told why and how long it waits."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        waiting: Callable[[str, float], None] = lambda _reason, _seconds: None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.url = url
+        self._waiting = waiting
+        self._sleep = sleep
+        self._clock = clock
+        self._session = requests.Session()
+        self._here = urlsplit(url).hostname == "127.0.0.1"
+        # A company's proxy does not know our 127.0.0.1.
+        self._session.trust_env = not self._here
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    def caption(self, photo: Photo, options: Mapping[str, str]) -> dict[str, Any]:
+        """The API's answer for `photo`; `options` go into the query.
+
+        Raises `CallError` with the API's own words when it refuses, and when it stays busy or silent.
+        """
+        start, pause = self._clock(), 1.0
+        while True:
+            answer = self._post(photo, options)
+            if answer.status_code not in _TEMPORARY or self._clock() - start + pause > PATIENCE:
+                return self._read(answer, photo)
+            self._waiting(f"HTTP {answer.status_code}", pause)
+            self._sleep(pause)
+            pause = min(pause * 2, 15.0)
+
+    def _post(self, photo: Photo, options: Mapping[str, str]) -> requests.Response:
+        try:
+            return self._session.post(
+                self.url,
+                data=photo.content,
+                params=options,
+                headers={"Content-Type": photo.media_type, "Accept": "application/json"},
+                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+            )
+        except requests.ConnectionError as error:
+            if self._here:
+                raise LocalCloudError(
+                    f"the local cloud does not answer at {self.url}",
+                    hint="`lambdacap local start` starts it, with what was deployed there.",
+                ) from error
+            raise CallError(
+                f"{self.url} cannot be reached: {error}",
+                hint="Check the network; `lambdacap status` checks the API.",
+            ) from error
+        except requests.Timeout as error:
+            raise CallError(
+                f"{self.url} gave no answer within {READ_TIMEOUT:.0f} s",
+                hint="Try again: the function may be warm now.",
+            ) from error
+
+    def _read(self, answer: requests.Response, photo: Photo) -> dict[str, Any]:
+        try:
+            content = answer.json()
+        except ValueError:
+            content = None
+        if answer.ok and isinstance(content, dict):
+            return content
+        error = content.get("error") if isinstance(content, dict) else None
+        if isinstance(error, dict):
+            raise CallError(
+                f"{photo.name}: {error.get('message', 'refused')}",
+                status=answer.status_code,
+                code=str(error.get("code", "")),
+            )
+        words = content.get("message") if isinstance(content, dict) else None
+        raise CallError(
+            f"{photo.name}: the API answered {answer.status_code} {words or answer.reason}",
+            status=answer.status_code,
+            hint=_HINTS.get(answer.status_code, "`lambdacap status` says whether the deployment is healthy."),
+        )
+
+
+_HINTS = {
+    403: "There is no such API any more, or it wants a key: `lambdacap status` tells.",
+    404: "There is no such API any more: `lambdacap status` tells.",
+    413: "The photo is too large for the gateway.",
+    429: "Too many callers at once; try again in a minute.",
+    502: "The function failed: its log says why.",
+    504: "The function takes longer than the gateway waits (29 s): give it more --memory.",
+}

@@ -1,0 +1,139 @@
+"""What a person sees: steps and progress on stderr, results on stdout, errors in one place."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from lambdacap.errors import LambdacapError
+from lambdacap.events import Event, Finished, Progress, Started, Warned
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+    from rich.status import Status
+    from rich.table import Table
+
+_MARKS = {
+    "kept": "[dim]=[/]",
+    "absent": "[dim]=[/]",
+    "skipped": "[dim]-[/]",
+    "removed": "[red]-[/]",
+    "stopped": "[red]-[/]",
+    "updated": "[yellow]~[/]",
+}
+_debug = False
+
+
+def set_debug(debug: bool) -> None:
+    """Remember for `print_error` whether tracebacks are wanted."""
+    global _debug
+    _debug = debug
+
+
+class Console:
+    """One command's output. `report` takes the events of the work; `result` prints what it came to."""
+
+    def __init__(self, *, json_output: bool = False, debug: bool = False) -> None:
+        self.json_output = json_output
+        self.debug = debug
+        self._begun = time.monotonic()
+        self._status: Status | None = None
+        self._title = ""
+        self._rich: RichConsole | None = None
+
+    def __enter__(self) -> Console:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._clear()
+
+    def report(self, event: Event) -> None:
+        """Show one event of the work on stderr."""
+        match event:
+            case Started(title=title):
+                self._title, self._begun = title, time.monotonic()
+                self._spin(title)
+            case Progress(text=text, done=done, total=total):
+                amount = f" {done / 1e6:.1f} of {total / 1e6:.1f} MB" if total else ""
+                self._spin(f"{self._title}: [dim]{_escape(text[:100])}{amount}[/]")
+                if self.debug:
+                    self._err.print(f"  [dim]{_escape(text)}{amount}[/]")
+            case Finished(kind=kind, action=action, detail=detail):
+                self._clear()
+                seconds = time.monotonic() - self._begun
+                took = f" [dim]{seconds:.1f} s[/]" if seconds >= 1 else ""
+                mark = _MARKS.get(action, "[green]✓[/]")
+                self._err.print(f"{mark} {kind:<12} {action:<8} {_escape(detail)}{took}", soft_wrap=True)
+            case Warned(text=text):
+                self._clear()
+                self._err.print(f"[yellow]![/] {_escape(text)}", soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """A line for the person, on stderr: not part of the result."""
+        self._clear()
+        self._err.print(_escape(text), soft_wrap=True)
+
+    def result(self, plain: str | Table, data: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
+        """Print the result on stdout: `data` as one JSON document with --json, else `plain`."""
+        self._clear()
+        if self.json_output:
+            sys.stdout.write(json.dumps(data, indent=2) + "\n")
+        elif isinstance(plain, str):
+            sys.stdout.write(plain + "\n")
+        else:
+            from rich.console import Console as RichConsole
+
+            RichConsole().print(plain)
+
+    @property
+    def _err(self) -> RichConsole:
+        if self._rich is None:
+            from rich.console import Console as RichConsole
+
+            self._rich = RichConsole(stderr=True, highlight=False)
+        return self._rich
+
+    def _spin(self, text: str) -> None:
+        if not self._err.is_terminal:
+            return
+        if self._status is None:
+            self._status = self._err.status(text)
+            self._status.start()
+        else:
+            self._status.update(text)
+
+    def _clear(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+
+def print_error(error: BaseException) -> int:
+    """Say what went wrong on stderr and return the exit code: the one place where errors end."""
+    from rich.console import Console as RichConsole
+
+    console = RichConsole(stderr=True, highlight=False)
+    if _debug:
+        console.print_exception()
+    if isinstance(error, KeyboardInterrupt):
+        console.print("[yellow]interrupted[/]: run the same command again, it goes on where it was")
+        return 130
+    if isinstance(error, LambdacapError):
+        console.print(f"[bold red]error:[/] {_escape(error.message)}", soft_wrap=True)
+        if error.hint:
+            console.print(f"[dim]hint:[/]  {_escape(error.hint)}", soft_wrap=True)
+        return 1
+    console.print(
+        f"[bold red]error:[/] lambdacap has a defect: {type(error).__name__}: {_escape(str(error))}",
+        soft_wrap=True,
+    )
+    console.print("[dim]hint:[/]  Run it again with --debug and report what it prints.", soft_wrap=True)
+    return 1
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,0 +1,149 @@
+"""The record of a deployment: what was made, where. A cache: names and tags on AWS are the truth."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from lambdacap import __version__
+from lambdacap.errors import DeploymentError
+from lambdacap.settings import Settings
+
+FORMAT = 1
+REMEMBERED = ("image", "architecture", "memory", "timeout", "log_retention", "docker")
+"""The settings that commands working on a deployment take from its record, unless the user says otherwise."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One named installation in one account and region.
+
+    `target` is "aws" or "local", `profile` the AWS profile it was made with, `endpoint` the local cloud's
+    address. `settings` are those of the last run that made or mended something. `resources` holds what
+    identifies each finished resource, by its kind: `{"function": {"arn": …}, "api": {"id": …, "url": …}, …}`.
+    It holds no secret.
+    """
+
+    name: str
+    target: str
+    account: str
+    region: str
+    profile: str | None = None
+    endpoint: str | None = None
+    settings: Mapping[str, str | int | bool] = field(default_factory=dict)
+    resources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str | None:
+        """Where the API answers, or None before it exists."""
+        return self.resources.get("api", {}).get("url")
+
+    def made_with(self, settings: Settings) -> Deployment:
+        """This deployment, remembering the settings for the commands that follow."""
+        return replace(self, settings={key: _plain(getattr(settings, key)) for key in REMEMBERED})
+
+    def having(self, kind: str, identity: Mapping[str, str]) -> Deployment:
+        """This deployment with one more resource."""
+        return replace(self, resources={**self.resources, kind: identity})
+
+    def without(self, kind: str) -> Deployment:
+        """This deployment with one resource less."""
+        return replace(self, resources={k: v for k, v in self.resources.items() if k != kind})
+
+
+class Records:
+    """The records in `home`, one file a deployment: `deployments/<target>/<account>/<region>/<name>.json`."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.folder = home / "deployments"
+
+    def path(self, deployment: Deployment) -> Path:
+        return self.folder / deployment.target / deployment.account / deployment.region / f"{deployment.name}.json"
+
+    def load(self, blank: Deployment) -> Deployment:
+        """The record in `blank`'s place, or `blank` itself when there is none."""
+        path = self.path(blank)
+        return self._read(path) if path.exists() else blank
+
+    def save(self, deployment: Deployment) -> None:
+        """Write the record so that a crash leaves either the old or the new one."""
+        path = self.path(deployment)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = path.with_suffix(f".{os.getpid()}.tmp")
+        content = {"format": FORMAT, "lambdacap": __version__, **asdict(deployment)}
+        draft.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+        draft.replace(path)
+
+    def delete(self, deployment: Deployment) -> None:
+        """Remove the record and the folders that it leaves empty."""
+        path = self.path(deployment)
+        path.unlink(missing_ok=True)
+        for folder in path.parents:
+            if folder == self.home.parent or not folder.is_dir() or any(folder.iterdir()):
+                break
+            folder.rmdir()
+
+    def all(self, name: str = "*", target: str = "*") -> list[Deployment]:
+        """Every record of `name` and `target`, in a stable order."""
+        return list(self._iterate(f"{target}/*/*/{name}.json"))
+
+    def _iterate(self, pattern: str) -> Iterator[Deployment]:
+        for path in sorted(self.folder.glob(pattern)):
+            yield self._read(path)
+
+    def _read(self, path: Path) -> Deployment:
+        try:
+            content = json.loads(path.read_text("utf-8"))
+            if content.pop("format") != FORMAT:
+                raise DeploymentError(
+                    f"{path} was written by lambdacap {content.get('lambdacap')}, in a format unknown to this one",
+                    hint="Use that version, or newer.",
+                )
+            content.pop("lambdacap")
+            return Deployment(**content)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DeploymentError(
+                f"{path} is no readable record: {error}",
+                hint="Delete it: lambdacap finds what it made by name and tag, and writes the record anew.",
+            ) from error
+
+
+def follow(settings: Settings, records: Records, target: str | None = None) -> Settings:
+    """Settings that say which recorded deployment is meant: its target, region and profile.
+
+    What the user set narrows the choice, and so does `target`, "aws" or "local". Without any record the
+    settings stay as they are (names and tags will tell). Raises `DeploymentError` when more than one fits.
+    """
+    fitting = [
+        d
+        for d in records.all(settings.name)
+        if d.target == (target or ("local" if settings.local else d.target))
+        and settings.region in (None, d.region)
+        and settings.profile in (None, d.profile)
+    ]
+    if not fitting:
+        return settings
+    if len(fitting) > 1:
+        places = ", ".join(f"{d.region} ({d.target} {d.account})" for d in fitting)
+        raise DeploymentError(
+            f"{settings.name!r} is deployed more than once: {places}",
+            hint="Say which with --local, --region or --profile.",
+        )
+    found = fitting[0]
+    return replace(settings, local=found.target == "local", region=found.region, profile=found.profile)
+
+
+def remembered(settings: Settings, deployment: Deployment) -> Settings:
+    """Settings in which what the user did not set is as the deployment was made."""
+    values = {key: value for key, value in deployment.settings.items() if key not in settings.given}
+    if "image" in values:
+        values["image"] = Path(str(values["image"]))  # type: ignore[assignment]
+    return replace(settings, **values)  # type: ignore[arg-type]
+
+
+def _plain(value: object) -> str | int | bool:
+    return value if isinstance(value, int) else str(value)

@@ -1,0 +1,77 @@
+"""Everything that can go wrong and is no bug.
+
+    LambdacapError            what happened and where; `hint` says what to do now
+    ├── SettingsError         a flag, variable or file holds what cannot be used
+    ├── CredentialsError      AWS does not know who is asking
+    ├── AwsError              AWS refused or failed a call (`operation`, `code`)
+    ├── NotOursError          the name is taken by something without our tag
+    ├── DeploymentError       a deployment is missing, unfinished or somebody else's
+    ├── EngineError           no Docker engine, or it failed to build or push
+    ├── LocalCloudError       the local cloud cannot start, stop or answer
+    ├── PhotoError            a file is no picture that can be sent
+    └── CallError             the deployed API could not be called or refused
+
+Errors of libraries are turned into these where the library is called, with `raise … from`, so that
+above that line only this tree is known.
+"""
+
+from __future__ import annotations
+
+
+class LambdacapError(Exception):
+    """An expected failure: `message` says what and where, `hint` what to do now."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class SettingsError(LambdacapError):
+    """A flag, an environment variable or `lambdacap.toml` holds what cannot be used."""
+
+
+class CredentialsError(LambdacapError):
+    """No AWS credentials, or ones that AWS does not accept."""
+
+
+class AwsError(LambdacapError):
+    """AWS refused or failed a call.
+
+    `operation` is the API's own name (`CreateFunction`), `code` its error code
+    (`ResourceConflictException`), or empty when no answer came.
+    """
+
+    def __init__(self, message: str, *, operation: str = "", code: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.operation = operation
+        self.code = code
+
+
+class NotOursError(LambdacapError):
+    """Something of the deployment's name exists without its tag: never touched."""
+
+
+class DeploymentError(LambdacapError):
+    """A deployment is missing, unfinished, or belongs to another account or region."""
+
+
+class EngineError(LambdacapError):
+    """The Docker engine is missing, refuses, or failed to build or push."""
+
+
+class LocalCloudError(LambdacapError):
+    """The local cloud cannot start, stop or answer."""
+
+
+class PhotoError(LambdacapError):
+    """A file is not there or is no picture that can be sent."""
+
+
+class CallError(LambdacapError):
+    """The deployed API could not be reached or refused; `status` is the HTTP status, 0 without one."""
+
+    def __init__(self, message: str, *, status: int = 0, code: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.code = code

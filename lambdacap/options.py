@@ -1,0 +1,86 @@
+"""The options that every command takes, declared once."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, Concatenate, ParamSpec
+
+import typer
+
+from lambdacap.console import Console, set_debug
+from lambdacap.settings import Settings, load
+
+P = ParamSpec("P")
+
+Name = Annotated[str | None, typer.Option(help="Which deployment. [default: lambdacap]", metavar="NAME")]
+Region = Annotated[str | None, typer.Option(help="AWS region, for example eu-central-1.", metavar="REGION")]
+Profile = Annotated[str | None, typer.Option(help="AWS profile to sign in with.", metavar="PROFILE")]
+Local = Annotated[bool | None, typer.Option("--local", help="The local cloud on this machine instead of AWS.")]
+Json = Annotated[bool, typer.Option("--json", help="The result as JSON.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and everything that tools print.")]
+
+Image = Annotated[Path | None, typer.Option(help="Folder with Dockerfile and handler.py.", metavar="DIR")]
+Architecture = Annotated[str | None, typer.Option("--arch", help="x86_64 or arm64. [default: x86_64]", metavar="ARCH")]
+Memory = Annotated[int | None, typer.Option(help="MB of memory; CPU comes with it. [default: 3008]", metavar="MB")]
+Timeout = Annotated[int | None, typer.Option(help="Seconds an invocation may take. [default: 60]", metavar="S")]
+Retention = Annotated[
+    int | None, typer.Option("--log-retention", help="Days that logs are kept. [default: 14]", metavar="DAYS")
+]
+Docker = Annotated[
+    bool | None,
+    typer.Option("--docker/--no-docker", help="Local cloud: run the image in an engine if there is one."),
+]
+
+_COMMON: dict[str, Any] = {
+    "name": Name,
+    "region": Region,
+    "profile": Profile,
+    "local": Local,
+    "json_output": Json,
+    "debug": Debug,
+}
+_NO_FLAGS = {"json_output", "debug"}
+
+
+def command(
+    body: Callable[Concatenate[Callable[..., Settings], Console, P], None],
+) -> Callable[P, None]:
+    """A Typer command from `body(settings, console, …)`, with the common options added to its own.
+
+    `settings(**flags)` merges the common options and the given flags with environment and file.
+    """
+
+    @wraps(body)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        common = {name: kwargs.pop(name) for name in _COMMON}
+        set_debug(bool(common["debug"]))
+        console = Console(json_output=bool(common["json_output"]), debug=bool(common["debug"]))
+
+        def settings(**flags: Any) -> Settings:  # noqa: ANN401 - as many types as settings
+            shared = {name: value for name, value in common.items() if name not in _NO_FLAGS}
+            return load({**shared, **flags}, os.environ, Path.cwd())
+
+        with console:
+            body(settings, console, *args, **kwargs)
+
+    signature = inspect.signature(body, eval_str=True)
+    own = list(signature.parameters.values())[2:]
+    common = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=False if name in _NO_FLAGS else None,
+            annotation=annotation,
+        )
+        for name, annotation in _COMMON.items()
+    ]
+    parameters = [*own, *common]
+    # Typer reads both, and must not look behind the wrapper.
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    del run.__wrapped__
+    return run

@@ -1,0 +1,226 @@
+"""The Amazon API Gateway REST API: POST and GET on its root go to the function, OPTIONS answers for CORS."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdacap.aws import TAG, Aws, code, found, retry
+from lambdacap.events import Progress
+from lambdacap.resources.resource import Change, Properties, Resource, Site, State, check_owner
+
+STAGE = "prod"
+BINARY_MEDIA_TYPES = ["image/*"]
+"""Not `*/*`, which would turn the preflight's MOCK answer into an error."""
+STATEMENT = "lambdacap-api"
+CORS = {
+    "Access-Control-Allow-Origin": "'*'",
+    "Access-Control-Allow-Methods": "'GET,POST,OPTIONS'",
+    "Access-Control-Allow-Headers": "'Authorization,Content-Type,X-Api-Key'",
+    "Access-Control-Max-Age": "'86400'",
+}
+_CONFIGURATION = ("GET", "POST", "OPTIONS", "binary media types")
+_FINGERPRINT = "configuration"
+"""The stage variable that says which configuration the stage serves: changes need a new deployment."""
+
+Method = dict[str, object]
+
+
+class Api(Resource):
+    kind = "api"
+
+    def find(self, site: Site) -> State | None:
+        gateway = site.aws.apigateway
+        pages = gateway.get_paginator("get_rest_apis").paginate(PaginationConfig={"PageSize": 500})
+        named = [api for page in pages for api in page["items"] if api["name"] == site.name]
+        if not named:
+            return None
+        # Names of APIs are not unique: ours first, somebody else's is refused below.
+        api = max(named, key=lambda api: api.get("tags", {}).get(TAG) == site.name)
+        check_owner(site, f"the REST API {site.name} ({api['id']})", api.get("tags", {}))
+        stage = found(lambda: gateway.get_stage(restApiId=api["id"], stageName=STAGE), "NotFoundException")
+        methods = self._root(site.aws, api["id"]).get("resourceMethods", {})
+        return State(
+            _identity(site.aws, api["id"]),
+            {
+                "binary media types": api.get("binaryMediaTypes", []),
+                **{verb: _method(methods.get(verb)) for verb in ("GET", "POST", "OPTIONS")},
+                "permission": _granted(site),
+                "stage": stage.get("variables", {}).get(_FINGERPRINT) if stage else None,
+            },
+        )
+
+    def wanted(self, site: Site) -> Properties:
+        api = site.deployment.resources.get(self.kind, {}).get("id", "")
+        function = site.deployment.resources.get("function", {}).get("arn", "")
+        proxy: Method = {
+            "type": "AWS_PROXY",
+            "authorization": "NONE",
+            "uri": f"arn:{site.aws.partition}:apigateway:{site.aws.region}:lambda:path/2015-03-31/functions/"
+            f"{function}/invocations",
+        }
+        configuration: dict[str, object] = {
+            "binary media types": BINARY_MEDIA_TYPES,
+            "GET": proxy,
+            "POST": proxy,
+            "OPTIONS": {"type": "MOCK", "authorization": "NONE", "headers": CORS},
+        }
+        return {
+            **configuration,
+            "permission": site.aws.arn("execute-api", f"{api}/{STAGE}/*/"),
+            "stage": _fingerprint(configuration),
+        }
+
+    def create(self, site: Site) -> State:
+        site.report(Progress(self.kind, "creating the API"))
+        api = _patiently(
+            site,
+            lambda: site.aws.apigateway.create_rest_api(
+                name=site.name,
+                description="made by lambdacap",
+                binaryMediaTypes=BINARY_MEDIA_TYPES,
+                endpointConfiguration={"types": ["REGIONAL"]},
+                tags=site.tags,
+            ),
+        )
+        # The permission of an API that somebody deleted is still there, and in the way.
+        properties = {"binary media types": BINARY_MEDIA_TYPES, "permission": _granted(site)}
+        state = State(_identity(site.aws, api["id"]), properties)
+        here = Site(site.aws, site.settings, site.deployment.having(self.kind, state.identity), site.report)
+        return self.update(here, state, self.change(here, state))
+
+    def update(self, site: Site, state: State, change: Change) -> State:
+        gateway, api = site.aws.apigateway, state.identity["id"]
+        wanted: Any = self.wanted(site)
+        if "binary media types" in change.differences:
+            self._put_binary_media_types(site, api, state.properties["binary media types"])
+        verbs = [verb for verb in ("GET", "POST", "OPTIONS") if verb in change.differences]
+        if verbs:
+            root = self._root(site.aws, api)
+            for verb in verbs:
+                if verb in root.get("resourceMethods", {}):
+                    gateway.delete_method(restApiId=api, resourceId=root["id"], httpMethod=verb)
+                _put_method(site.aws, api, root["id"], verb, wanted[verb])
+        if "permission" in change.differences:
+            if change.differences["permission"][0]:
+                site.aws.lambda_.remove_permission(FunctionName=site.name, StatementId=STATEMENT)
+            site.aws.lambda_.add_permission(
+                FunctionName=site.name,
+                StatementId=STATEMENT,
+                Action="lambda:InvokeFunction",
+                Principal="apigateway.amazonaws.com",
+                SourceArn=wanted["permission"],
+            )
+        if change.differences.keys() & {*_CONFIGURATION, "stage"}:
+            self._deploy(site, api, wanted["stage"])
+        return State(state.identity, wanted)
+
+    def remove(self, site: Site, state: State) -> None:
+        site.report(Progress(self.kind, "deleting the API"))
+        found(
+            lambda: _patiently(site, lambda: site.aws.apigateway.delete_rest_api(restApiId=state.identity["id"])),
+            "NotFoundException",
+        )
+
+    def _root(self, aws: Aws, api: str) -> Any:  # noqa: ANN401 - API Gateway's own shape
+        resources = aws.apigateway.get_resources(restApiId=api, embed=["methods"], limit=500)["items"]
+        return next(resource for resource in resources if resource["path"] == "/")
+
+    def _put_binary_media_types(self, site: Site, api: str, present: Any) -> None:  # noqa: ANN401
+        operations: Any = [
+            {"op": op, "path": "/binaryMediaTypes/" + kind.replace("/", "~1")}
+            for op, kinds in (
+                ("remove", set(present) - set(BINARY_MEDIA_TYPES)),
+                ("add", set(BINARY_MEDIA_TYPES) - set(present)),
+            )
+            for kind in sorted(kinds)
+        ]
+        if operations:
+            site.aws.apigateway.update_rest_api(restApiId=api, patchOperations=operations)
+
+    def _deploy(self, site: Site, api: str, fingerprint: str) -> None:
+        """Put the present configuration live, and drop the deployment that it replaces."""
+        gateway = site.aws.apigateway
+        replaced = found(lambda: gateway.get_stage(restApiId=api, stageName=STAGE), "NotFoundException")
+        _patiently(
+            site,
+            lambda: gateway.create_deployment(
+                restApiId=api, stageName=STAGE, variables={_FINGERPRINT: fingerprint}, description="lambdacap"
+            ),
+        )
+        if replaced:
+            found(
+                lambda: gateway.delete_deployment(restApiId=api, deploymentId=replaced["deploymentId"]),
+                "NotFoundException",
+            )
+
+
+def _identity(aws: Aws, api: str) -> dict[str, str]:
+    if aws.endpoint:
+        url = f"{aws.endpoint}/restapis/{api}/{STAGE}/_user_request_/"
+    else:
+        # apigateway.<region>.<suffix> is the control plane; the suffix differs in China.
+        suffix = aws.apigateway.meta.endpoint_url.partition(aws.region)[2]
+        url = f"https://{api}.execute-api.{aws.region}{suffix}/{STAGE}/"
+    return {"id": api, "url": url}
+
+
+def _method(method: Any) -> Method | None:  # noqa: ANN401 - API Gateway's own shape
+    """What there is of a method, in the words of `wanted`."""
+    if not method:
+        return None
+    integration = method.get("methodIntegration") or {}
+    summary: Method = {"type": integration.get("type"), "authorization": method.get("authorizationType")}
+    if integration.get("type") == "MOCK":
+        headers = integration.get("integrationResponses", {}).get("200", {}).get("responseParameters", {})
+        summary["headers"] = {key.removeprefix("method.response.header."): value for key, value in headers.items()}
+    else:
+        summary["uri"] = integration.get("uri")
+    return summary
+
+
+def _put_method(aws: Aws, api: str, root: str, verb: str, wanted: Any) -> None:  # noqa: ANN401
+    gateway = aws.apigateway
+    place: Any = {"restApiId": api, "resourceId": root, "httpMethod": verb}
+    gateway.put_method(**place, authorizationType=wanted["authorization"])
+    if wanted["type"] == "AWS_PROXY":
+        # Lambda is always called by POST, whatever the caller's method.
+        gateway.put_integration(**place, type="AWS_PROXY", integrationHttpMethod="POST", uri=wanted["uri"])
+        return
+    gateway.put_integration(**place, type="MOCK", requestTemplates={"application/json": '{"statusCode": 200}'})
+    headers = {f"method.response.header.{key}": value for key, value in wanted["headers"].items()}
+    gateway.put_method_response(**place, statusCode="200", responseParameters=dict.fromkeys(headers, False))
+    gateway.put_integration_response(**place, statusCode="200", responseParameters=headers)
+
+
+def _granted(site: Site) -> str | None:
+    """The source ARN from which the function may be invoked by the gateway, as it stands."""
+    answer = found(lambda: site.aws.lambda_.get_policy(FunctionName=site.name), "ResourceNotFoundException")
+    for statement in json.loads(answer["Policy"])["Statement"] if answer else []:
+        if statement.get("Sid") == STATEMENT:
+            conditions = statement.get("Condition", {})
+            source: str | None = conditions.get("ArnLike", {}).get("AWS:SourceArn")
+            return source or "anywhere"
+    return None
+
+
+def _fingerprint(configuration: dict[str, object]) -> str:
+    return hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _patiently(site: Site, call: Any) -> Any:  # noqa: ANN401 - returns what `call` returns
+    """API Gateway lets an account make one API in 3 s and delete one in 30 s; others may be doing it too."""
+
+    def throttled(error: ClientError) -> bool:
+        return code(error) == "TooManyRequestsException"
+
+    return retry(
+        call,
+        when=throttled,
+        limit=240,
+        every=31,
+        waiting=lambda s: site.report(Progress("api", f"API Gateway asks for patience: next try in 31 s ({s:.0f} s)")),
+    )

@@ -1,0 +1,116 @@
+"""The image in the repository: built from the image folder, tagged by its content, used by its digest."""
+
+from __future__ import annotations
+
+import contextlib
+
+from lambdacap import docker_image
+from lambdacap.aws import found
+from lambdacap.errors import AwsError
+from lambdacap.events import Progress
+from lambdacap.local.images import Images
+from lambdacap.resources.resource import Change, Properties, Resource, Site, State
+
+MANIFESTS = (
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+)
+"""What Lambda runs (its guide: create a function from a container image)."""
+
+
+class Image(Resource):
+    """In the local cloud without a Docker engine: a snapshot of the folder, run by the function process."""
+
+    kind = "image"
+
+    def find(self, site: Site) -> State | None:
+        """The image in use: the recorded one if it is still there, else the newest."""
+        if _as_snapshot(site):
+            tag = Images(site.settings.home).newest(site.name)
+            return _snapshot_state(site, tag) if tag else None
+        answer = found(
+            lambda: list(
+                site.aws.ecr.get_paginator("describe_images").paginate(
+                    repositoryName=site.name, filter={"tagStatus": "TAGGED"}
+                )
+            ),
+            "RepositoryNotFoundException",
+        )
+        details = [image for page in answer or [] for image in page["imageDetails"]]
+        if not details:
+            return None
+        recorded = site.deployment.resources.get(self.kind, {}).get("digest")
+        newest = max(details, key=lambda image: (image.get("imageDigest") == recorded, image["imagePushedAt"]))
+        return _pushed_state(site, newest["imageTags"][0], newest["imageDigest"])
+
+    def wanted(self, site: Site) -> Properties:
+        return {"tag": docker_image.content_tag(site.settings.image, site.settings.architecture)}
+
+    def create(self, site: Site) -> State:
+        tag = docker_image.content_tag(site.settings.image, site.settings.architecture)
+        if _as_snapshot(site):
+            site.report(Progress(self.kind, "no Docker engine here: keeping a copy of the folder instead"))
+            Images(site.settings.home).add(site.name, tag, site.settings.image)
+            return _snapshot_state(site, tag)
+        digest = self._pushed(site, tag)
+        if digest is None:
+            digest = self._build_and_push(site, tag)
+        return _pushed_state(site, tag, digest)
+
+    def update(self, site: Site, state: State, change: Change) -> State:  # noqa: ARG002 - a new content is a new image
+        return self.create(site)
+
+    def remove(self, site: Site, state: State) -> None:  # noqa: ARG002 - a snapshot or all of the repository's images
+        """The repository takes its images along; only snapshots are ours to delete."""
+        if _as_snapshot(site):
+            Images(site.settings.home).remove(site.name)
+
+    def _pushed(self, site: Site, tag: str) -> str | None:
+        """The digest under which ECR has `tag`, or None. Raises `AwsError` if Lambda could not run it."""
+        answer = found(
+            lambda: site.aws.ecr.describe_images(repositoryName=site.name, imageIds=[{"imageTag": tag}]),
+            "ImageNotFoundException",
+        )
+        if answer is None:
+            return None
+        image = answer["imageDetails"][0]
+        manifest = image.get("imageManifestMediaType", MANIFESTS[0])
+        if manifest not in MANIFESTS:
+            raise AwsError(
+                f"{site.name}:{tag} in ECR is a {manifest}, which Lambda does not run",
+                hint="It takes a single image, without index and attestations: delete that tag, and let lambdacap "
+                "build and push it.",
+            )
+        return image["imageDigest"]
+
+    def _build_and_push(self, site: Site, tag: str) -> str:
+        repository = site.deployment.resources["repository"]["uri"]
+
+        def authorize() -> str:
+            return site.aws.ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+
+        with contextlib.closing(docker_image.connect()) as engine:
+            docker_image.build(engine, site.settings, tag, site.report)
+            pushed = docker_image.push(engine, site.settings, tag, repository, authorize, site.report)
+        # Engines have said "pushed" of what never arrived; the repository's word counts.
+        digest = self._pushed(site, tag)
+        if digest != pushed:
+            raise AwsError(
+                f"the engine pushed {repository}:{tag} as {pushed}, but ECR has {digest or 'nothing'} there",
+                hint="Run the same command again; if it stays so, look at the engine's own log.",
+            )
+        return digest
+
+
+def _as_snapshot(site: Site) -> bool:
+    return site.deployment.target == "local" and not site.settings.docker
+
+
+def _snapshot_state(site: Site, tag: str) -> State:
+    uri = f"{site.deployment.resources.get('repository', {}).get('uri', site.name)}:{tag}"
+    return State({"tag": tag, "uri": uri}, {"tag": tag})
+
+
+def _pushed_state(site: Site, tag: str, digest: str) -> State:
+    repository = site.deployment.resources.get("repository", {}).get("uri", site.name)
+    return State({"tag": tag, "digest": digest, "uri": f"{repository}@{digest}"}, {"tag": tag})

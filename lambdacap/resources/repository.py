@@ -1,0 +1,77 @@
+"""The Amazon ECR repository that holds the deployment's images."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urlsplit
+
+from lambdacap.aws import found
+from lambdacap.resources.resource import Change, Properties, Resource, Site, State, check_owner
+
+
+class Repository(Resource):
+    kind = "repository"
+
+    def find(self, site: Site) -> State | None:
+        ecr = site.aws.ecr
+        answer = found(lambda: ecr.describe_repositories(repositoryNames=[site.name]), "RepositoryNotFoundException")
+        if answer is None:
+            return None
+        repository = answer["repositories"][0]
+        arn = repository["repositoryArn"]
+        tags = ecr.list_tags_for_resource(resourceArn=arn)["tags"]
+        check_owner(site, f"the ECR repository {site.name}", {tag["Key"]: tag["Value"] for tag in tags})
+        policy = found(lambda: ecr.get_repository_policy(repositoryName=site.name), "RepositoryPolicyNotFoundException")
+        return State(
+            _identity(site, arn, repository["repositoryUri"]),
+            {"policy": json.loads(policy["policyText"]) if policy else None},
+        )
+
+    def wanted(self, site: Site) -> Properties:
+        return {"policy": pull_policy(site)}
+
+    def create(self, site: Site) -> State:
+        repository = site.aws.ecr.create_repository(
+            repositoryName=site.name,
+            # A tag names a content, so it never moves.
+            imageTagMutability="IMMUTABLE",
+            tags=[{"Key": key, "Value": value} for key, value in site.tags.items()],
+        )["repository"]
+        self._put_policy(site)
+        return State(_identity(site, repository["repositoryArn"], repository["repositoryUri"]), self.wanted(site))
+
+    def update(self, site: Site, state: State, change: Change) -> State:  # noqa: ARG002 - the policy is all
+        self._put_policy(site)
+        return State(state.identity, self.wanted(site))
+
+    def remove(self, site: Site, state: State) -> None:  # noqa: ARG002 - its name is its identity
+        # `force`: a repository with images in it is not deleted otherwise.
+        found(
+            lambda: site.aws.ecr.delete_repository(repositoryName=site.name, force=True),
+            "RepositoryNotFoundException",
+        )
+
+    def _put_policy(self, site: Site) -> None:
+        site.aws.ecr.set_repository_policy(repositoryName=site.name, policyText=json.dumps(pull_policy(site)))
+
+
+def pull_policy(site: Site) -> dict[str, object]:
+    """Lets Lambda pull for this one function, and nobody else (Lambda's guide: Amazon ECR permissions)."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "LambdaPull",
+                "Effect": "Allow",
+                "Principal": {"Service": "lambda.amazonaws.com"},
+                "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+                "Condition": {"StringLike": {"aws:sourceArn": site.aws.arn("lambda", f"function:{site.name}*")}},
+            }
+        ],
+    }
+
+
+def _identity(site: Site, arn: str, uri: str) -> dict[str, str]:
+    # The local cloud's answers name real AWS hosts; pushing there would leave the machine.
+    registry = urlsplit(site.aws.endpoint).netloc if site.aws.endpoint else ""
+    return {"arn": arn, "uri": f"{registry}/{site.name}" if registry else uri}

@@ -1,0 +1,111 @@
+"""What every resource can do: be found, be ensured, be removed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from lambdacap.aws import TAG, Aws
+from lambdacap.deployment import Deployment
+from lambdacap.errors import NotOursError
+from lambdacap.events import Report
+from lambdacap.settings import Settings
+
+Properties = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class State:
+    """A resource as it is: `identity` goes into the record, `properties` are compared with the wanted ones."""
+
+    identity: Mapping[str, str]
+    properties: Properties = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What ensuring a resource means: `action` is create, update or keep.
+
+    `differences` holds property → (as it is, as wanted); None stands for "not there".
+    """
+
+    kind: str
+    action: str
+    differences: Mapping[str, tuple[object, object]]
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where work happens: the account, what the user wants, and what is there so far."""
+
+    aws: Aws
+    settings: Settings
+    deployment: Deployment
+    report: Report
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tag that makes a resource ours."""
+        return {TAG: self.settings.name}
+
+
+class Resource(ABC):
+    """One kind of thing that a deployment owns. Every method may be repeated."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def find(self, site: Site) -> State | None:
+        """The resource as it is, or None. Raises `NotOursError` when the name is somebody else's."""
+
+    @abstractmethod
+    def wanted(self, site: Site) -> Properties:
+        """The properties as they ought to be. Writes nothing."""
+
+    @abstractmethod
+    def create(self, site: Site) -> State:
+        """Make the resource, tagged in the same call."""
+
+    @abstractmethod
+    def update(self, site: Site, state: State, change: Change) -> State:
+        """Mend what differs."""
+
+    @abstractmethod
+    def remove(self, site: Site, state: State) -> None:
+        """Delete the resource; quiet when it is gone already."""
+
+    def change(self, site: Site, state: State | None) -> Change:
+        """What `ensure` would do, without doing it."""
+        wanted = self.wanted(site)
+        if state is None:
+            return Change(self.kind, "create", {key: (None, value) for key, value in wanted.items()})
+        differences = {
+            key: (state.properties.get(key), value)
+            for key, value in wanted.items()
+            if state.properties.get(key) != value
+        }
+        return Change(self.kind, "update" if differences else "keep", differences)
+
+    def ensure(self, site: Site, state: State | None) -> tuple[State, Change]:
+        """Bring the resource from `state` (as `find` gave it) to the wanted one."""
+        change = self.change(site, state)
+        if state is None:
+            return self.create(site), change
+        if change.action == "update":
+            return self.update(site, state, change), change
+        return state, change
+
+
+def check_owner(site: Site, what: str, tags: Mapping[str, str]) -> None:
+    """Raise `NotOursError` unless `tags` say that `what` is this deployment's."""
+    if tags.get(TAG) != site.name:
+        raise NotOursError(
+            f"{what} exists and does not carry the tag {TAG}={site.name}: it is not lambdacap's, and stays untouched",
+            hint="Choose another --name, or delete it yourself if nobody needs it.",
+        )

@@ -1,0 +1,147 @@
+"""What a user can set, and where it comes from: flag > environment > file > default."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from lambdacap.errors import SettingsError
+
+FILE = "lambdacap.toml"
+ARCHITECTURES = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
+"""Lambda's name of an architecture → Docker's name of the platform."""
+RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557)
+"""What CloudWatch Logs accepts (API reference of PutRetentionPolicy), as far as anybody needs it."""
+
+# Fits every service at once: ECR wants lower case, IAM 64 characters for `<name>-<region>`.
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,38}[a-z0-9]")
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one run, checked.
+
+    `local` is the target: the local cloud instead of AWS. `docker` False keeps the local cloud from using
+    a Docker engine even when there is one. `image` is the folder with the Dockerfile. `memory` is in MB,
+    `timeout` in seconds, `log_retention` in days. `home` is where records and the local cloud live.
+    `given` names what the user set himself, by whatever way.
+    """
+
+    name: str = "lambdacap"
+    region: str | None = None
+    profile: str | None = None
+    local: bool = False
+    docker: bool = True
+    image: Path = field(default_factory=lambda: default_image())
+    architecture: str = "x86_64"
+    memory: int = 3008
+    timeout: int = 60
+    log_retention: int = 14
+    home: Path = field(default_factory=lambda: default_home())
+    given: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise SettingsError(
+                f"name {self.name!r} cannot name a deployment",
+                hint="Use 2 to 40 lower-case letters, digits and hyphens, beginning with a letter.",
+            )
+        if self.region is not None and not _REGION.fullmatch(self.region):
+            raise SettingsError(f"{self.region!r} is no AWS region", hint="One looks like eu-central-1.")
+        if self.architecture not in ARCHITECTURES:
+            raise SettingsError(
+                f"architecture {self.architecture!r} is unknown",
+                hint=f"Lambda has {' and '.join(ARCHITECTURES)}.",
+            )
+        _check_range("memory", self.memory, 128, 10_240, "MB")
+        _check_range("timeout", self.timeout, 1, 900, "seconds")
+        if self.log_retention not in RETENTION_DAYS:
+            raise SettingsError(
+                f"log_retention = {self.log_retention} days is not offered by CloudWatch Logs",
+                hint=f"Choose one of {', '.join(map(str, RETENTION_DAYS))}.",
+            )
+
+
+def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> Settings:
+    """Settings from `flags` (None: not given), `LAMBDACAP_*` in `environ`, and `lambdacap.toml` in `folder`.
+
+    Raises `SettingsError` that names the source of a value that cannot be used.
+    """
+    kinds = {f.name: _KINDS.get(f.name, str) for f in fields(Settings) if f.name != "given"}
+    values: dict[str, Any] = {}
+    file = folder / FILE
+    if file.is_file():
+        try:
+            entries = tomllib.loads(file.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{file} is not valid TOML: {error}") from error
+        for key, value in entries.items():
+            if key not in kinds:
+                raise SettingsError(f"{file} sets {key!r}, which is unknown", hint=f"Known: {', '.join(kinds)}.")
+            values[key] = _convert(kinds[key], value, f"{key} in {file}")
+            if kinds[key] is Path:
+                values[key] = folder / values[key]
+    for key, kind in kinds.items():
+        variable = f"LAMBDACAP_{key.upper()}"
+        if environ.get(variable):
+            values[key] = _convert(kind, environ[variable], variable)
+    values.update({key: value for key, value in flags.items() if value is not None})
+    return Settings(**values, given=frozenset(values))
+
+
+def default_image() -> Path:
+    """The folder that goes to Lambda: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "image"
+    return installed if installed.is_dir() else package.parent / "image"
+
+
+def default_home() -> Path:
+    """Where records and the local cloud live, by the platform's convention."""
+    from platformdirs import user_state_path
+
+    return user_state_path("lambdacap")
+
+
+_KINDS: dict[str, type] = {
+    "local": bool,
+    "docker": bool,
+    "memory": int,
+    "timeout": int,
+    "log_retention": int,
+    "image": Path,
+    "home": Path,
+}
+_WORDS = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
+
+
+def _convert(kind: type, value: object, where: str) -> object:
+    if kind is bool and isinstance(value, str):
+        value = _WORDS.get(value.lower(), value)
+    elif kind is int and isinstance(value, str) and re.fullmatch(r"\d+", value):
+        value = int(value)
+    elif kind is Path and isinstance(value, str):
+        value = Path(value).expanduser()
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        words = {bool: "true or false", int: "a whole number", Path: "a path", str: "text"}
+        raise SettingsError(f"{where} is {value!r}, not {words[kind]}")
+    return value
+
+
+def _check_range(name: str, value: int, low: int, high: int, unit: str) -> None:
+    if not low <= value <= high:
+        raise SettingsError(f"{name} = {value} is out of range", hint=f"Lambda takes {low} to {high} {unit}.")
