@@ -161,6 +161,8 @@ def translated(aws: Aws | None = None) -> Iterator[None]:
             f"AWS credentials could not be fetched: {error}",
             hint="Sign in again, for example with `aws sso login`.",
         ) from error
+    except botocore_errors.ParamValidationError:
+        raise  # our own defect, not AWS's
     except BotoCoreError as error:
         operation = aws.operation if aws else ""
         if aws and aws.endpoint:

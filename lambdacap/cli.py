@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from lambdacap import __version__
+from lambdacap.cli_model import model
 from lambdacap.console import Console
 from lambdacap.options import (
     Architecture,
+    BaseImage,
     Docker,
     Image,
     Memory,
     Retention,
     Timeout,
+    Weights,
     command,
 )
 from lambdacap.settings import Settings
@@ -33,25 +37,38 @@ app = typer.Typer(
 )
 local = typer.Typer(help="The local cloud, by hand.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(local, name="local")
+app.add_typer(model, name="model")
 
 
 def main() -> None:
     """The entry point: every error ends here."""
     try:
         app()
+    except SystemExit as stop:
+        if stop.code == 130:  # what Typer makes of Ctrl-C, without a word
+            from lambdacap.console import print_error
+
+            print_error(KeyboardInterrupt())
+        raise
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - this is where they end
         from lambdacap.console import print_error
 
         sys.exit(print_error(error))
 
 
-@app.callback()
-def version(
-    version: Annotated[bool, typer.Option("--version", help="Show the version and stop.")] = False,
-) -> None:
-    if version:
+def _show_version(wanted: bool) -> None:
+    if wanted:
         sys.stdout.write(f"lambdacap {__version__}\n")
         raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and stop.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()
@@ -60,6 +77,8 @@ def deploy(
     configure: Configure,
     console: Console,
     image: Image = None,
+    base_image: BaseImage = None,
+    weights: Weights = None,
     architecture: Architecture = None,
     memory: Memory = None,
     timeout: Timeout = None,
@@ -72,6 +91,8 @@ def deploy(
 
     settings = configure(
         image=image,
+        base_image=base_image,
+        weights=weights,
         architecture=architecture,
         memory=memory,
         timeout=timeout,
@@ -89,18 +110,31 @@ def deploy(
 
 @app.command()
 @command
-def build(configure: Configure, console: Console, image: Image = None, architecture: Architecture = None) -> None:
+def build(
+    configure: Configure,
+    console: Console,
+    image: Image = None,
+    base_image: BaseImage = None,
+    weights: Weights = None,
+    architecture: Architecture = None,
+) -> None:
     """Build the Docker image; its tag is a hash of its content."""
-    from lambdacap import docker_image
-    from lambdacap.events import Finished, Started
+    from lambdacap import docker_engine, docker_image, docker_layers, views
+    from lambdacap.events import Finished, Progress, Started
+    from lambdacap.model.weights import settle
 
-    settings = configure(image=image, architecture=architecture)
-    tag = docker_image.content_tag(settings.image, settings.architecture)
+    settings = settle(
+        configure(image=image, base_image=base_image, weights=weights, architecture=architecture), console.report
+    )
+    tag = docker_image.content_tag(settings.image, settings.architecture, settings.base_image, settings.bundle)
     name = f"{settings.name}:{tag}"
     console.report(Started("image", "Docker image"))
-    image_id = docker_image.build(docker_image.connect(), settings, tag, console.report)
+    with closing(docker_engine.connect()) as engine:
+        image_id = docker_image.build(engine, settings, tag, console.report)
+        console.report(Progress("image", "measuring its layers"))
+        layers = docker_layers.measure(engine, name, settings.image)
     console.report(Finished("image", "built", name))
-    console.result(name, {"image": name, "id": image_id})
+    console.result(views.layers_table(name, layers), {"image": name, "id": image_id, **views.layers_data(layers)})
 
 
 @app.command()
@@ -109,11 +143,14 @@ def push(
     configure: Configure,
     console: Console,
     image: Image = None,
+    base_image: BaseImage = None,
+    weights: Weights = None,
     architecture: Architecture = None,
     docker: Docker = None,
 ) -> None:
     """Push the image to its ECR repository, made if needed; built if needed."""
-    _step(configure(image=image, architecture=architecture, docker=docker), console, "repository", "image")
+    settings = configure(image=image, base_image=base_image, weights=weights, architecture=architecture, docker=docker)
+    _step(settings, console, "repository", "image")
 
 
 @app.command()

@@ -23,6 +23,7 @@ _MARKS = {
     "stopped": "[red]-[/]",
     "updated": "[yellow]~[/]",
 }
+_WIDE = 1000
 _debug = False
 
 
@@ -59,7 +60,7 @@ class Console:
                 amount = f" {done / 1e6:.1f} of {total / 1e6:.1f} MB" if total else ""
                 self._spin(f"{self._title}: [dim]{_escape(text[:100])}{amount}[/]")
                 if self.debug:
-                    self._err.print(f"  [dim]{_escape(text)}{amount}[/]")
+                    self._err.print(f"  [dim]{_escape(text)}{amount}[/]", soft_wrap=True)
             case Finished(kind=kind, action=action, detail=detail):
                 self._clear()
                 seconds = time.monotonic() - self._begun
@@ -85,7 +86,8 @@ class Console:
         else:
             from rich.console import Console as RichConsole
 
-            RichConsole().print(plain)
+            # In a pipe nothing is folded: what reads it wants whole lines.
+            RichConsole(width=None if sys.stdout.isatty() else _WIDE).print(plain)
 
     @property
     def _err(self) -> RichConsole:

@@ -13,7 +13,7 @@ from lambdacap.errors import DeploymentError
 from lambdacap.settings import Settings
 
 FORMAT = 1
-REMEMBERED = ("image", "architecture", "memory", "timeout", "log_retention", "docker")
+REMEMBERED = ("image", "base_image", "architecture", "memory", "timeout", "log_retention", "docker")
 """The settings that commands working on a deployment take from its record, unless the user says otherwise."""
 
 
@@ -33,7 +33,7 @@ class Deployment:
     region: str
     profile: str | None = None
     endpoint: str | None = None
-    settings: Mapping[str, str | int | bool] = field(default_factory=dict)
+    settings: Mapping[str, str | int | bool | None] = field(default_factory=dict)
     resources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
@@ -145,5 +145,5 @@ def remembered(settings: Settings, deployment: Deployment) -> Settings:
     return replace(settings, **values)  # type: ignore[arg-type]
 
 
-def _plain(value: object) -> str | int | bool:
-    return value if isinstance(value, int) else str(value)
+def _plain(value: object) -> str | int | bool | None:
+    return value if value is None or isinstance(value, int) else str(value)

@@ -9,16 +9,16 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-import io
-import os
 import re
 import tarfile
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
+from lambdacap.docker_engine import forget_broken_helper, root_cause
 from lambdacap.errors import EngineError, SettingsError
 from lambdacap.events import Progress, Report, Warned
 from lambdacap.settings import ARCHITECTURES, Settings
@@ -27,85 +27,22 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 KIND = "image"
-ENGINE_TIMEOUT = 600
-"""Seconds that the engine may be silent: some steps of a build print nothing for minutes."""
+LABEL = "lambdacap"
+"""On every image that we build, with the deployment's name: none without it is ever removed."""
 _EXPIRED = re.compile(r"token has expired|no basic auth credentials|authorization failed|unauthorized", re.IGNORECASE)
-_SOCKETS = (
-    "~/.docker/run/docker.sock",
-    "~/.colima/default/docker.sock",
-    "~/.rd/docker.sock",
-    "$XDG_RUNTIME_DIR/docker.sock",
-    "$XDG_RUNTIME_DIR/podman/podman.sock",
+LIMIT = 10 * 2**30
+"""Bytes of an image, uncompressed (Lambda quotas)."""
+_STEP = re.compile(r"Step (\d+/\d+) : (.*)")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_NO_BASE = re.compile(
+    r"pull access denied|manifest .*(unknown|not found)|no such host|dial tcp|TLS handshake|i/o timeout"
 )
-"""Docker Desktop, colima, Rancher Desktop, rootless Docker, podman."""
+_THERE = ("Layer already exists", "Mounted from")
 
 
-def connect() -> DockerClient:
-    """The engine that `docker` itself would use, or one at a usual place; raises `EngineError` when none answers."""
-    from docker.errors import DockerException
-
-    failures: list[str] = []
-    for url, tls in _places():
-        try:
-            return _ping(url, tls)
-        except (DockerException, OSError) as error:
-            failures.append(f"{url}: {_root_cause(error)}")
-    denied = any("Permission denied" in failure for failure in failures)
-    raise EngineError(
-        f"no Docker engine answers ({'; '.join(failures)})",
-        hint="You may not use it: `sudo usermod -aG docker $USER`, then sign in again."
-        if denied
-        else "Start Docker (or colima, or podman's socket), and set DOCKER_HOST if it listens elsewhere; "
-        "`lambdacap deploy --local --no-docker` needs none.",
-    )
-
-
-def host() -> str | None:
-    """The address of the engine that answers, in the form of DOCKER_HOST, or None."""
-    from docker.errors import DockerException
-
-    for url, tls in _places():
-        with contextlib.suppress(DockerException, OSError):
-            _ping(url, tls).close()
-            return url
-    return None
-
-
-def _ping(url: str, tls: Any) -> DockerClient:  # noqa: ANN401 - the SDK's TLSConfig, or None
-    from docker import DockerClient
-
-    engine = DockerClient(base_url=url, tls=tls or False, timeout=ENGINE_TIMEOUT)
-    try:
-        engine.ping()
-    except BaseException:
-        engine.close()
-        raise
-    return engine
-
-
-def _places() -> Iterator[tuple[str, Any]]:
-    """Where an engine may be: DOCKER_HOST alone if it is set, else the current context, else usual sockets."""
-    from docker.context import ContextAPI
-    from docker.utils import kwargs_from_env
-
-    if url := os.environ.get("DOCKER_HOST"):
-        yield url, kwargs_from_env().get("tls")
-        return
-    context = ContextAPI.get_current_context()
-    if context is None:
-        raise EngineError(
-            "the current Docker context does not exist", hint="`docker context ls` shows the ones there are."
-        )
-    yield str(context.Host), context.TLSConfig
-    for socket in _SOCKETS:
-        path = Path(os.path.expandvars(socket)).expanduser()
-        if path.is_socket() and f"unix://{path}" != context.Host:
-            yield f"unix://{path}", None
-
-
-def model_folder(folder: Path) -> str:
-    """The model bundle that goes into the image, relative to `folder`: the user's own, else the demo's."""
-    return "model" if (folder / "model").is_dir() else "demo/bundle"
+def model_folder(folder: Path, bundle: Path | None = None) -> str:
+    """Where the build context has the model bundle: `bundle` or the folder's own as `model`, else the demo's."""
+    return "model" if bundle or (folder / "model").is_dir() else "demo/bundle"
 
 
 def context_files(folder: Path) -> list[str]:
@@ -125,28 +62,39 @@ def context_files(folder: Path) -> list[str]:
     return sorted(path for path in exclude_paths(str(folder), rules) if (folder / path).is_file())
 
 
+def content(folder: Path, bundle: Path | None = None) -> dict[str, Path]:
+    """The build context: path in it → file. A `bundle` from elsewhere lies in `model/`, and no other model does."""
+    files = {path: folder / path for path in context_files(folder)}
+    if bundle is not None:
+        files = {path: file for path, file in files.items() if Path(path).parts[0] not in ("model", "demo")}
+        files |= {f"model/{file.name}": file for file in bundle.glob("*") if file.is_file()}
+    return dict(sorted(files.items()))
+
+
 @lru_cache
-def content_tag(folder: Path, architecture: str) -> str:
-    """A tag that names the content: the hash of the context's paths, bytes and executable bits, and the platform."""
-    digest = hashlib.sha256(f"{architecture}\0{model_folder(folder)}\0".encode())
-    for path in context_files(folder):
-        file = folder / path
+def content_tag(folder: Path, architecture: str, base_image: str | None = None, bundle: Path | None = None) -> str:
+    """A tag that names the content: the hash of the context's paths, bytes and executable bits, platform and base."""
+    digest = hashlib.sha256(f"{architecture}\0{base_image or ''}\0{model_folder(folder, bundle)}\0".encode())
+    for path, file in content(folder, bundle).items():
         digest.update(f"{path}\0{_mode(file):o}\0".encode())
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()[:20]
 
 
-def context(folder: Path) -> io.BytesIO:
-    """The build context as a tar that depends on nothing but the content: no times, owners or umask."""
-    stream = io.BytesIO()
+def context(folder: Path, bundle: Path | None = None) -> IO[bytes]:
+    """The build context as a tar that depends on nothing but the content: no times, owners or umask.
+
+    A file without a name, for a model may be larger than memory allows twice; closing it deletes it.
+    """
+    stream = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for path in context_files(folder):
+        for path, file in content(folder, bundle).items():
             entry = tarfile.TarInfo(path)
-            entry.size = (folder / path).stat().st_size
-            entry.mode = _mode(folder / path)
-            with (folder / path).open("rb") as content:
-                tar.addfile(entry, content)
+            entry.size = file.stat().st_size
+            entry.mode = _mode(file)
+            with file.open("rb") as opened:
+                tar.addfile(entry, opened)
     stream.seek(0)
     return stream
 
@@ -164,29 +112,23 @@ def build(engine: DockerClient, settings: Settings, tag: str, report: Report) ->
         report(Progress(KIND, f"{name} is built already"))
         return str(image_id)
     try:
-        _forget_broken_helper(engine, report)
-        lines = engine.api.build(
-            fileobj=context(settings.image),
-            custom_context=True,
-            tag=name,
-            platform=ARCHITECTURES[settings.architecture],
-            buildargs={"MODEL": model_folder(settings.image)},
-            rm=True,
-            forcerm=True,
-            decode=True,
-        )
-        output: list[str] = []
-        for line in lines:
-            if "error" in line:
-                tail = "\n".join(output[-20:])
-                raise EngineError(f"the image could not be built: {line['error'].strip()}\n{tail}".rstrip())
-            words = str(line.get("stream", "")).strip()
-            if words:
-                output.append(words)
-                report(Progress(KIND, words.splitlines()[-1]))
+        forget_broken_helper(engine, report)
+        with context(settings.image, settings.bundle) as stream:
+            lines = engine.api.build(
+                fileobj=stream,
+                custom_context=True,
+                tag=name,
+                platform=ARCHITECTURES[settings.architecture],
+                buildargs=_arguments(settings),
+                labels={LABEL: settings.name},
+                rm=True,
+                forcerm=True,
+                decode=True,
+            )
+            _follow_build(lines, report)
         return str(engine.images.get(name).id)
     except (APIError, ImageNotFound) as error:
-        raise EngineError(f"the image could not be built: {_root_cause(error)}") from error
+        raise EngineError(f"the image could not be built: {root_cause(error)}") from error
 
 
 def push(
@@ -207,28 +149,60 @@ def push(
     what = f"{repository}:{tag}"
     try:
         image = engine.images.get(f"{settings.name}:{tag}")
-        _check_architecture(image.attrs, settings)
+        _check_fit(image.attrs, settings)
         image.tag(repository, tag)
-        for last in (False, True):
-            user, _, password = base64.b64decode(authorize()).decode().partition(":")
-            credentials = {"username": user, "password": password}
-            lines = engine.api.push(repository, tag, stream=True, decode=True, auth_config=credentials)
-            digest, failure = _follow_push(lines, report)
-            if not failure:
-                return digest
-            if last or not _EXPIRED.search(failure):
-                raise EngineError(
-                    f"{what} could not be pushed: {failure}",
-                    hint="Run the same command again: layers that arrived are not sent twice.",
-                )
-            report(Progress(KIND, "the registry's token has expired: signing in anew"))
-        raise AssertionError("unreachable: the last try returns or raises")
+        try:
+            for last in (False, True):
+                user, _, password = base64.b64decode(authorize()).decode().partition(":")
+                credentials = {"username": user, "password": password}
+                lines = engine.api.push(repository, tag, stream=True, decode=True, auth_config=credentials)
+                digest, failure = _follow_push(lines, report)
+                if not failure:
+                    return digest
+                if last or not _EXPIRED.search(failure):
+                    raise EngineError(
+                        f"{what} could not be pushed: {failure}",
+                        hint="Run the same command again: layers that arrived are not sent twice.",
+                    )
+                report(Progress(KIND, "the registry's token has expired: signing in anew"))
+            raise AssertionError("unreachable: the last try returns or raises")
+        finally:
+            # One name an image is enough: `docker images` stays readable.
+            with contextlib.suppress(APIError):
+                engine.api.remove_image(what, noprune=True)
     except APIError as error:
-        raise EngineError(f"{what} could not be pushed: {_root_cause(error)}") from error
+        raise EngineError(f"{what} could not be pushed: {root_cause(error)}") from error
 
 
-def _check_architecture(attributes: Mapping[str, Any], settings: Settings) -> None:
+def discard(engine: DockerClient, name: str, report: Report) -> None:
+    """Remove the images that lambdacap built for the deployment `name` from the engine, and nothing else.
+
+    One that somebody's container still uses stays, with a warning.
+    """
+    from docker.errors import APIError, ImageNotFound
+
+    for image in engine.images.list(filters={"label": f"{LABEL}={name}"}):
+        try:
+            engine.images.remove(str(image.id), force=True)  # `force`: it may have several names
+        except ImageNotFound:
+            pass  # went with the one before
+        except APIError as error:
+            report(Warned(f"the image {image.tags[0] if image.tags else image.id} stays: {root_cause(error)}"))
+
+
+def _arguments(settings: Settings) -> dict[str, str]:
+    """The Dockerfile's ARGs; what is not set has its default there."""
+    base = {"BASE_IMAGE": settings.base_image} if settings.base_image else {}
+    return {"MODEL": model_folder(settings.image, settings.bundle), **base}
+
+
+def _check_fit(attributes: Mapping[str, Any], settings: Settings) -> None:
     """Lambda would refuse it only after the push, or start it and fail with "exec format error"."""
+    if attributes.get("Size", 0) > LIMIT:
+        raise EngineError(
+            f"the image takes {attributes['Size'] / 2**30:.1f} GB, and Lambda runs none over 10 GB",
+            hint="`lambdacap build` shows what takes the room.",
+        )
     built = f"{attributes.get('Os')}/{attributes.get('Architecture')}"
     wanted = ARCHITECTURES[settings.architecture]
     if built != wanted:
@@ -238,22 +212,33 @@ def _check_architecture(attributes: Mapping[str, Any], settings: Settings) -> No
         )
 
 
-def _forget_broken_helper(engine: DockerClient, report: Report) -> None:
-    """A build sends all stored credentials along, so one missing credential helper would end it.
+def _follow_build(lines: Iterable[Any], report: Report) -> None:
+    """Report the build line by line, each with its step; raise `EngineError` with the failed step's output."""
+    step = ""
+    output: list[str] = []
+    pulls: dict[str, tuple[int, int]] = {}
+    for line in lines:
+        if "error" in line:
+            failure = str(line["error"]).strip()
+            words = "\n".join(output)
+            raise EngineError(f"the image could not be built: {failure}\n{words}".rstrip(), hint=_build_hint(failure))
+        if "status" in line:  # the base image on its way
+            done, total = _bytes(pulls, line)
+            report(Progress(KIND, " ".join(filter(None, [step, line.get("id"), line["status"]])), done, total))
+        for words in filter(None, map(str.strip, re.split(r"[\r\n]+", _COLOUR.sub("", line.get("stream", ""))))):
+            if begun := _STEP.match(words):
+                step, output = f"[{begun[1]}]", []
+                words = begun[2]
+            output.append(words)
+            report(Progress(KIND, f"{step} {words}".strip()))
 
-    The bases of our images are public: build without any, rather than not at all.
-    """
-    from docker.auth import load_config
-    from docker.errors import DockerException
 
-    try:
-        load_config().get_all_credentials()  # type: ignore[no-untyped-call] # as the SDK does when it builds
-    except DockerException as error:
-        report(Warned(f"building without stored registry credentials: {_root_cause(error)}"))
-        with tempfile.NamedTemporaryFile("w", suffix=".json") as empty:
-            empty.write("{}")
-            empty.flush()
-            engine.api.reload_config(empty.name)
+def _build_hint(failure: str) -> str:
+    if _NO_BASE.search(failure):
+        return "Is that the base image? --base-image names another one, for example from your own registry."
+    if "no space left" in failure:
+        return "`docker system prune` makes room."
+    return "--debug shows all that the engine says."
 
 
 def _follow_push(lines: Iterable[Any], report: Report) -> tuple[str, str]:
@@ -261,18 +246,36 @@ def _follow_push(lines: Iterable[Any], report: Report) -> tuple[str, str]:
 
     Returns the digest and the error; one of the two is empty.
     """
-    digest = ""
-    layers: dict[str, tuple[int, int]] = {}
+    digest, begun = "", time.monotonic()
+    layers: dict[str, str] = {}
+    sent: dict[str, tuple[int, int]] = {}
     for line in _flatten(lines):
         if "error" in line:
             return "", str(line["error"]).strip()
-        detail = line.get("progressDetail") or {}
-        if line.get("id") and detail.get("total"):
-            layers[line["id"]] = (min(detail.get("current", 0), detail["total"]), detail["total"])
-        done, total = (sum(column) for column in zip(*layers.values(), strict=True)) if layers else (0, 0)
-        report(Progress(KIND, f"pushing: {line.get('status', '')}".strip(), done, total))
+        status = str(line.get("status", ""))
+        if line.get("id"):
+            layers[line["id"]] = status
+        done, total = _bytes(sent, line)
+        there = sum(state in _THERE for state in layers.values())
+        arrived = there + sum(state == "Pushed" for state in layers.values())
+        words = f"pushed {arrived} of {len(layers)} layers" + (f", {there} were there already" if there else "")
+        if status.startswith("Retrying"):
+            words += f"; {line.get('id')}: {status}"
+        if done:
+            words += f", {done / 1e6 / max(0.001, time.monotonic() - begun):.1f} MB/s"
+        report(Progress(KIND, words, done, total))
         digest = (line.get("aux") or {}).get("Digest", digest)
     return digest, "" if digest else "the engine ended the push without a digest"
+
+
+def _bytes(parts: dict[str, tuple[int, int]], line: Mapping[str, Any]) -> tuple[int, int]:
+    """Note what `line` says of its part; returns the bytes done and to do of all parts."""
+    detail = line.get("progressDetail") or {}
+    if line.get("id") and detail.get("total"):
+        parts[line["id"]] = (min(detail.get("current", 0), detail["total"]), detail["total"])
+    elif line.get("status") == "Pushed" and line.get("id") in parts:
+        parts[line["id"]] = (parts[line["id"]][1],) * 2  # a small layer is told of once, before it is through
+    return sum(done for done, _ in parts.values()), sum(total for _, total in parts.values())
 
 
 def _flatten(lines: Iterable[Any]) -> Iterator[dict[str, Any]]:
@@ -282,10 +285,3 @@ def _flatten(lines: Iterable[Any]) -> Iterator[dict[str, Any]]:
 
 def _mode(file: Path) -> int:
     return 0o755 if file.stat().st_mode & 0o100 else 0o644
-
-
-def _root_cause(error: BaseException) -> str:
-    """The innermost message, without the wrapping of three HTTP libraries."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__ or error
-    return str(getattr(error, "explanation", None) or error)

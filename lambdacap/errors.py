@@ -9,6 +9,7 @@
     ├── EngineError           no Docker engine, or it failed to build or push
     ├── LocalCloudError       the local cloud cannot start, stop or answer
     ├── PhotoError            a file is no picture that can be sent
+    ├── ModelError            weights or a bundle are missing, broken or not what they should be
     └── CallError             the deployed API could not be called or refused
 
 Errors of libraries are turned into these where the library is called, with `raise … from`, so that
@@ -62,6 +63,10 @@ class EngineError(LambdacapError):
 
 class LocalCloudError(LambdacapError):
     """The local cloud cannot start, stop or answer."""
+
+
+class ModelError(LambdacapError):
+    """Weights cannot be downloaded or converted, or a bundle is none."""
 
 
 class PhotoError(LambdacapError):

@@ -24,6 +24,19 @@ Json = Annotated[bool, typer.Option("--json", help="The result as JSON.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and everything that tools print.")]
 
 Image = Annotated[Path | None, typer.Option(help="Folder with Dockerfile and handler.py.", metavar="DIR")]
+BaseImage = Annotated[
+    str | None,
+    typer.Option(
+        help="What the image builds on. [default: the Dockerfile's: AWS's Python for Lambda]", metavar="IMAGE"
+    ),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        help="The model: published, demo, a model.pickle, a bundle or an address. [default: published; locally demo]",
+        metavar="WEIGHTS",
+    ),
+]
 Architecture = Annotated[str | None, typer.Option("--arch", help="x86_64 or arm64. [default: x86_64]", metavar="ARCH")]
 Memory = Annotated[int | None, typer.Option(help="MB of memory; CPU comes with it. [default: 3008]", metavar="MB")]
 Timeout = Annotated[int | None, typer.Option(help="Seconds an invocation may take. [default: 60]", metavar="S")]

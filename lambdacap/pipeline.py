@@ -7,18 +7,21 @@ the same command goes on where it was.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lambdacap import docker_image
+from lambdacap import docker_engine, docker_image
 from lambdacap.aws import TAG, translated
 from lambdacap.deployment import Deployment, Records, follow
-from lambdacap.errors import AwsError, DeploymentError
+from lambdacap.errors import AwsError, DeploymentError, EngineError
 from lambdacap.events import Finished, Report, Started, Warned
 from lambdacap.local import cloud
+from lambdacap.model import weights
 from lambdacap.resources import RESOURCES, Change, Site, State
+from lambdacap.resources.function import PROXY_VARIABLE
 from lambdacap.settings import Settings
 from lambdacap.sign_in import sign_in
 
@@ -64,6 +67,17 @@ class Status:
     def complete(self) -> bool:
         return all(self.states.values())
 
+    @property
+    def runs_as(self) -> str | None:
+        """What answers a call: "lambda", or on this machine a "container" or a "process"; None without function."""
+        function = self.states.get("function")
+        if function is None:
+            return None
+        if self.deployment.target != "local":
+            return "lambda"
+        environment = function.properties.get("environment")
+        return "process" if isinstance(environment, Mapping) and PROXY_VARIABLE in environment else "container"
+
 
 def deploy(settings: Settings, report: Report, only: tuple[str, ...] = ()) -> Deployed:
     """Ensure every resource in order, and warm the function when anything changed.
@@ -73,6 +87,8 @@ def deploy(settings: Settings, report: Report, only: tuple[str, ...] = ()) -> De
     if not only:
         # A folder that cannot be built is told before anything is started or asked for.
         docker_image.context_files(settings.image)
+    if not only or "image" in only:
+        settings = weights.settle(settings, report)
     # The first step makes a deployment where the flags say; the later ones go on where it is.
     site, records = sign_in(settings, report, start=True, following=bool(only) and "image" not in only)
     settings = site.settings
@@ -106,6 +122,7 @@ def deploy(settings: Settings, report: Report, only: tuple[str, ...] = ()) -> De
 def plan(settings: Settings, report: Report) -> list[Change]:
     """What `deploy` would do to each resource, without doing it."""
     docker_image.context_files(settings.image)
+    settings = weights.settle(settings, report, dry=True)
     if settings.local and not cloud.running(settings.home) and not Records(settings.home).all(target="local"):
         return [Change(resource.kind, "create", {}) for resource in RESOURCES]
     site, _ = sign_in(settings, report, start=settings.local)
@@ -148,10 +165,12 @@ def teardown(settings: Settings, report: Report) -> Deployment:
         site = replace(site, deployment=site.deployment.without(resource.kind))
         records.save(site.deployment)
         report(Finished(resource.kind, "removed", _label(state)))
-    _prove_empty(site)
+    _prove_empty(site, states)
     records.delete(site.deployment)
     if site.settings.local and not records.all(target="local"):
         cloud.discard(site.settings.home, report)
+    if not records.all(settings.name):
+        _discard_images(settings.name, report)
     return site.deployment
 
 
@@ -218,7 +237,7 @@ def _check_engine(site: Site, states: States, only: tuple[str, ...]) -> None:
     image = next(resource for resource in RESOURCES if resource.kind == "image")
     containers = site.settings.docker or not site.settings.local
     if containers and image.kind in (only or (image.kind,)) and image.change(site, states[image.kind]).action != "keep":
-        docker_image.connect().close()
+        docker_engine.connect().close()
 
 
 def _changes(site: Site, states: States) -> dict[str, Change]:
@@ -249,16 +268,42 @@ def _warm(site: Site) -> None:
     report(Finished("warm", "ready", str(payload.get("model", "")) if isinstance(payload, dict) else ""))
 
 
-def _prove_empty(site: Site) -> None:
+def _prove_empty(site: Site, removed: States) -> None:
     """Look again, by name and by tag; raise `DeploymentError` with what is left."""
     _, states = _find_all(site)
     left = [f"{TITLES[kind]} {_label(state)}" for kind, state in states.items() if state]
+    left += _tagged(site, removed)
     if left:
         raise DeploymentError(
             f"after the teardown of {site.settings.name!r} there is still: {', '.join(left)}",
             hint="Run `lambdacap teardown` again.",
         )
     site.report(Finished("teardown", "ready", f"nothing carries the tag {TAG}={site.settings.name} any more"))
+
+
+def _tagged(site: Site, removed: States) -> list[str]:
+    """ARNs in this region that carry our tag, without those of `removed`: AWS's index lags behind by minutes."""
+    gone = {value for state in removed.values() if state for value in state.identity.values()}
+    pages = site.aws.tagging.get_paginator("get_resources").paginate(
+        TagFilters=[{"Key": TAG, "Values": [site.settings.name]}]
+    )
+    try:
+        with translated(site.aws):
+            arns = [entry["ResourceARN"] for page in pages for entry in page["ResourceTagMappingList"]]
+    except AwsError as error:
+        site.report(Warned(f"looked by name only, since the tags cannot be asked: {error.message}"))
+        return []
+    return [arn for arn in arns if arn not in gone and arn.rpartition("/")[2] not in gone]
+
+
+def _discard_images(name: str, report: Report) -> None:
+    """Give back the room that the images take on this machine, if there is an engine to ask."""
+    try:
+        engine = docker_engine.connect()
+    except EngineError:
+        return
+    with contextlib.closing(engine):
+        docker_image.discard(engine, name, report)
 
 
 def _place(site: Site) -> str:

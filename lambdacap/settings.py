@@ -27,8 +27,10 @@ class Settings:
     """All settings of one run, checked.
 
     `local` is the target: the local cloud instead of AWS. `docker` False keeps the local cloud from using
-    a Docker engine even when there is one. `image` is the folder with the Dockerfile. `memory` is in MB,
-    `timeout` in seconds, `log_retention` in days. `home` is where records and the local cloud live.
+    a Docker engine even when there is one. `image` is the folder with the Dockerfile, `base_image` what it
+    builds on instead of its own default. `memory` is in MB,
+    `timeout` in seconds, `log_retention` in days. `weights` says which model: published, demo, a path or an
+    address. `home` is where records and the local cloud live.
     `given` names what the user set himself, by whatever way.
     """
 
@@ -38,12 +40,24 @@ class Settings:
     local: bool = False
     docker: bool = True
     image: Path = field(default_factory=lambda: default_image())
+    base_image: str | None = None
     architecture: str = "x86_64"
     memory: int = 3008
     timeout: int = 60
     log_retention: int = 14
+    weights: str | None = None
     home: Path = field(default_factory=lambda: default_home())
     given: frozenset[str] = frozenset()
+
+    @property
+    def bundle(self) -> Path | None:
+        """The bundle's folder once `model.weights.settle` has seen to it; None: what the image folder holds."""
+        return Path(self.weights) if self.weights and Path(self.weights).is_absolute() else None
+
+    @property
+    def cache(self) -> Path:
+        """What can be downloaded or made again: in `home` when that was set, else by the platform's convention."""
+        return self.home / "cache" if "home" in self.given else default_cache()
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -106,6 +120,13 @@ def default_home() -> Path:
     from platformdirs import user_state_path
 
     return user_state_path("lambdacap")
+
+
+def default_cache() -> Path:
+    """Where weights and bundles are kept, by the platform's convention."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("lambdacap")
 
 
 _KINDS: dict[str, type] = {

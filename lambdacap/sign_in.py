@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lambdacap import docker_image
+from lambdacap import docker_engine
 from lambdacap.aws import Aws, connect
 from lambdacap.deployment import Deployment, Records, follow, remembered
 from lambdacap.errors import CredentialsError, DeploymentError, SettingsError
@@ -45,7 +45,7 @@ def sign_in(
     if following:
         settings = remembered(settings, deployment)
     elif settings.local:
-        settings = replace(settings, docker=settings.docker and docker_image.host() is not None)
+        settings = replace(settings, docker=settings.docker and docker_engine.host() is not None)
     return Site(aws, settings, deployment, report), records
 
 

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Column, Table
 
 if TYPE_CHECKING:
+    from lambdacap.docker_layers import Layer
+    from lambdacap.model.bundle import Bundle
     from lambdacap.pipeline import Deployed, Status
     from lambdacap.resources import Change
+
+_RUNS_AS = {
+    "lambda": "AWS Lambda",
+    "container": "a container of the image, on this machine",
+    "process": "a process on this machine, without Docker",
+}
 
 
 def plan_table(changes: list[Change]) -> Table:
     """One row a resource: what a deploy would do, property by property for an update."""
-    table = Table("resource", "action", "what", box=None, pad_edge=False)
+    table = Table("resource", "action", Column("what", overflow="fold"), box=None, pad_edge=False)
     for change in changes:
         differences = (
             [f"{key}: {_short(old)} → {_short(new)}" for key, (old, new) in change.differences.items()]
             if change.action == "update"
             else []
         )
-        table.add_row(change.kind, change.action, "\n".join(differences))
+        table.add_row(change.kind, change.action, escape("\n".join(differences)))
     return table
 
 
@@ -42,9 +52,54 @@ def deployed_data(deployed: Deployed) -> dict[str, object]:
     }
 
 
+def layers_table(name: str, layers: list[Layer]) -> Table:
+    """What takes the room in the image `name`: on disk, and (about) on the way to the registry."""
+    table = Table(
+        "layer", Column("size", justify="right"), Column("compressed", justify="right"), box=None, pad_edge=False
+    )
+    rows = [(layer.name, [layer]) for layer in layers]
+    for title, part in [*rows, ("over the base", layers[1:]), (name, layers)]:
+        size, compressed = sum(layer.size for layer in part), sum(layer.compressed for layer in part)
+        if title == "over the base":
+            table.add_section()
+        table.add_row(escape(title), f"{size / 1e6:.2f} MB", f"~ {compressed / 1e6:.2f} MB")
+    return table
+
+
+def layers_data(layers: list[Layer]) -> dict[str, object]:
+    return {
+        "size": sum(layer.size for layer in layers),
+        "compressed": sum(layer.compressed for layer in layers),
+        "layers": [asdict(layer) for layer in layers],
+    }
+
+
+def bundle_table(bundle: Bundle) -> Table:
+    """What a bundle is, line by line."""
+    from lambdacap.model.bundle import parity_sentence
+
+    manifest = bundle.manifest
+    source, image = manifest.get("source", {}), manifest["image"]
+    rows = {
+        "model": manifest["name"],
+        "description": manifest.get("description", ""),
+        "runtime": manifest.get("runtime", "onnx") + (", int8" if manifest.get("quantization") else ", float32"),
+        "picture": f"{image['width']} × {image['height']} pixels",
+        "source": f"{source['file']}, {source['bytes'] / 1e6:.1f} MB, SHA-256 {source['sha256']}" if source else "",
+        "sizes": ", ".join(f"{name} {size}" for name, size in manifest.get("sizes", {}).items()),
+        "files": f"{bundle.size / 1e6:.1f} MB",
+        **{f"  {name}": f"{size / 1e6:.1f} MB" for name, size in bundle.files.items() if size > 1e5},
+        "parity": parity_sentence(manifest) or "no report",
+    }
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, words in rows.items():
+        table.add_row(name, words)
+    return table
+
+
 def status_table(status: Status) -> Table:
     """One row a resource: whether it is there, as it should be, and what it is called."""
-    table = Table("resource", "state", "what", box=None, pad_edge=False)
+    table = Table("resource", "state", Column("what", overflow="fold"), box=None, pad_edge=False)
     for kind, state in status.states.items():
         change = status.changes.get(kind)
         if state is None:
@@ -53,10 +108,12 @@ def status_table(status: Status) -> Table:
         identity = state.identity
         label = identity.get("url") or identity.get("uri") or identity.get("name") or identity["arn"]
         differs = change is not None and change.action != "keep"
-        table.add_row(kind, "[yellow]differs[/]" if differs else "[green]ok[/]", label)
+        table.add_row(kind, "[yellow]differs[/]" if differs else "[green]ok[/]", escape(label))
         if differs and change:
             for key, (old, new) in change.differences.items():
-                table.add_row("", "", f"[dim]{key}: {_short(old)}, wanted {_short(new)}[/]")
+                table.add_row("", "", f"[dim]{escape(f'{key}: {_short(old)}, wanted {_short(new)}')}[/]")
+    if status.runs_as:
+        table.add_row("runs as", "", _RUNS_AS[status.runs_as])
     return table
 
 
@@ -69,6 +126,7 @@ def status_data(status: Status) -> dict[str, object]:
         "region": deployment.region,
         "url": deployment.url,
         "complete": status.complete,
+        "runs_as": status.runs_as,
         "resources": {
             kind: {"identity": dict(state.identity), **dict(state.properties)} if state else None
             for kind, state in status.states.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from captioner.beam import search
 from captioner.bundle import END, PAD, START, UNKNOWN, Bundle
@@ -11,13 +11,18 @@ from captioner.preprocess import tensor
 if TYPE_CHECKING:
     from PIL import Image
 
-    from captioner.beam import Floats
-    from captioner.onnx_backend import OnnxModel
-    from captioner.torch_backend import TorchModel
+    from captioner.beam import Decoder, Floats
 
 # The published captioner drops all but <unk>. It stands for a word that the model does not know: nothing to
 # show.
 UNSAID = frozenset((PAD, UNKNOWN, START, END))
+
+
+class Model(Protocol):
+    """A backend, loaded: what computes."""
+
+    def encode(self, image: Floats) -> Decoder[Any]:
+        """Encodes a picture, float32 [1, 3, H, W], and gives the decoder that talks about it."""
 
 
 class Captioner:
@@ -54,7 +59,7 @@ class Captioner:
         return rows
 
 
-def load_model(bundle: Bundle) -> OnnxModel | TorchModel:
+def load_model(bundle: Bundle) -> Model:
     """The bundle's model, by the runtime that it names. Raises `BundleError`."""
     # Imported here: whoever has the one runtime need not have the other, and importing torch takes seconds.
     if bundle.runtime == "torch":

@@ -8,6 +8,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+# Threads that spin while they wait take the CPU from those that they wait for, wherever fewer CPUs are granted than
+# seen: minutes instead of seconds beside another busy process. Has to come before torch.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import torch
 
 from captioner.beam import Floats, Step

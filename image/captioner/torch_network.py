@@ -66,9 +66,7 @@ class Encoder(nn.Module):
     def __init__(self, layout: Layout) -> None:
         super().__init__()
         resnet, bottleneck = resnet_class()
-        trained = resnet(
-            bottleneck, list(layout.blocks), groups=layout.groups, width_per_group=layout.width_per_group
-        )
+        trained = resnet(bottleneck, list(layout.blocks), groups=layout.groups, width_per_group=layout.width_per_group)
         self.resnet = nn.Sequential(*list(trained.children())[:-2])
         self.adaptive_pool = nn.AdaptiveAvgPool2d((GRID, GRID))
 
@@ -148,9 +146,10 @@ def resnet_class() -> tuple[Any, Any]:
     try:
         from torchvision.models.resnet import Bottleneck, ResNet
     except RuntimeError:
-        library = torch.library.Library("torchvision", "FRAGMENT")
+        library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
         for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            schema = f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+            library.define(schema)  # type: ignore[no-untyped-call]
         _KEPT.append(library)  # its end would be theirs
         from torchvision.models.resnet import Bottleneck, ResNet
     return ResNet, Bottleneck

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lambdacap import docker_image
+from lambdacap import docker_engine
 from lambdacap.errors import LocalCloudError
 from lambdacap.events import Finished, Report, Started
 
@@ -41,7 +41,7 @@ class Cloud:
     def pid(self) -> int | None:
         """The process id that the running cloud gives of itself, or None when it does not answer."""
         answer = _get(self.functions)
-        return int(answer["pid"]) if answer and _get(f"{self.endpoint}/_ministack/health") else None
+        return int(answer["pid"]) if answer and "pid" in answer and _get(f"{self.endpoint}/_ministack/health") else None
 
 
 def read_cloud(home: Path) -> Cloud:
@@ -57,8 +57,10 @@ def read_cloud(home: Path) -> Cloud:
 
 
 def write_cloud(home: Path, cloud: Cloud) -> None:
-    """Note the addresses for `read_cloud`."""
-    _file(home).write_text(json.dumps(asdict(cloud)) + "\n", "utf-8")
+    """Note the addresses for `read_cloud`, which may be looking just then: it sees the old note or the new one."""
+    draft = _file(home).with_suffix(".tmp")
+    draft.write_text(json.dumps(asdict(cloud)) + "\n", "utf-8")
+    draft.replace(_file(home))
 
 
 def running(home: Path) -> Cloud | None:
@@ -74,7 +76,7 @@ def start(home: Path, report: Report, port: int | None = None) -> Cloud:
 
     It listens on 127.0.0.1 only, at `port`, or where it was before, or at a free port.
     """
-    engine = docker_image.host() or ""
+    engine = docker_engine.host() or ""
     cloud = running(home)
     if cloud and engine not in ("", cloud.engine):
         # MiniStack looks for its engine once. What is deployed comes back.
@@ -108,17 +110,21 @@ def start(home: Path, report: Report, port: int | None = None) -> Cloud:
             start_new_session=True,
         )
     deadline = time.monotonic() + START_LIMIT
-    while time.monotonic() < deadline:
-        cloud = running(home)
-        if cloud and cloud.pid == process.pid:
-            process.returncode = 0  # it outlives us on purpose, which Popen would warn of
-            report(Finished(KIND, "started", cloud.endpoint))
-            return cloud
-        if process.poll() is not None:
-            break
-        time.sleep(0.05)
-    process.kill()
-    process.wait()
+    try:
+        while time.monotonic() < deadline:
+            cloud = running(home)
+            if cloud and cloud.pid == process.pid:
+                process.returncode = 0  # it outlives us on purpose, which Popen would warn of
+                report(Finished(KIND, "started", cloud.endpoint))
+                return cloud
+            if process.poll() is not None:
+                break
+            time.sleep(0.05)
+    finally:
+        # Ctrl-C too leaves none behind that nobody waits for.
+        if process.returncode is None:
+            process.kill()
+            process.wait()
     tail = "\n".join(log.read_text("utf-8", "replace").splitlines()[-8:])
     raise LocalCloudError(f"the local cloud did not start:\n{tail}", hint=f"Its whole log is {log}.")
 
@@ -170,6 +176,8 @@ def _environment(folder: Path, port: int, engine: str) -> dict[str, str]:
         "PERSIST_STATE": "1",
         "STATE_DIR": str(folder / "state"),
         "TMPDIR": str(folder / "tmp"),
+        # As on Lambda, nothing can be written but /tmp, and there 512 MB.
+        "LAMBDA_DOCKER_FLAGS": "--read-only --tmpfs /tmp:exec,size=512m",
         "LOG_LEVEL": "WARNING",
         "PYTHONUNBUFFERED": "1",
     }

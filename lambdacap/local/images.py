@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from lambdacap.docker_image import context_files
+from lambdacap.docker_image import content
 
 KEPT = 2
 """Copies kept a deployment: the one in use, and the one before."""
@@ -27,15 +27,15 @@ class Images:
         tags = self._by_age(name)
         return tags[-1] if tags else None
 
-    def add(self, name: str, tag: str, source: Path) -> None:
-        """Copy the build context of `source`; a copy appears whole or not at all."""
+    def add(self, name: str, tag: str, source: Path, bundle: Path | None = None) -> None:
+        """Copy the build context (see `docker_image.content`); a copy appears whole or not at all."""
         target = self.path(name, tag)
         if not target.is_dir():
             target.parent.mkdir(parents=True, exist_ok=True)
             draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=target.parent))
-            for path in context_files(source):
+            for path, file in content(source, bundle).items():
                 (draft / path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source / path, draft / path)
+                shutil.copy2(file, draft / path)
             draft.rename(target)
         os.utime(target)
         for old in self._by_age(name)[:-KEPT]:

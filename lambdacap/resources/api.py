@@ -152,6 +152,12 @@ class Api(Resource):
             ),
         )
         if replaced:
+            # CreateDeployment sets variables on a stage that it makes; whether on others too is nowhere promised.
+            gateway.update_stage(
+                restApiId=api,
+                stageName=STAGE,
+                patchOperations=[{"op": "replace", "path": f"/variables/{_FINGERPRINT}", "value": fingerprint}],
+            )
             found(
                 lambda: gateway.delete_deployment(restApiId=api, deploymentId=replaced["deploymentId"]),
                 "NotFoundException",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from lambdacap import docker_image
+from lambdacap import docker_engine, docker_image
 from lambdacap.aws import found
 from lambdacap.errors import AwsError
 from lambdacap.events import Progress
@@ -44,13 +44,13 @@ class Image(Resource):
         return _pushed_state(site, newest["imageTags"][0], newest["imageDigest"])
 
     def wanted(self, site: Site) -> Properties:
-        return {"tag": docker_image.content_tag(site.settings.image, site.settings.architecture)}
+        return {"tag": _tag(site)}
 
     def create(self, site: Site) -> State:
-        tag = docker_image.content_tag(site.settings.image, site.settings.architecture)
+        tag = _tag(site)
         if _as_snapshot(site):
             site.report(Progress(self.kind, "no Docker engine here: keeping a copy of the folder instead"))
-            Images(site.settings.home).add(site.name, tag, site.settings.image)
+            Images(site.settings.home).add(site.name, tag, site.settings.image, site.settings.bundle)
             return _snapshot_state(site, tag)
         digest = self._pushed(site, tag)
         if digest is None:
@@ -61,8 +61,8 @@ class Image(Resource):
         return self.create(site)
 
     def remove(self, site: Site, state: State) -> None:  # noqa: ARG002 - a snapshot or all of the repository's images
-        """The repository takes its images along; only snapshots are ours to delete."""
-        if _as_snapshot(site):
+        """The repository takes its images along; only snapshots are ours to delete, of an earlier deploy perhaps."""
+        if site.deployment.target == "local":
             Images(site.settings.home).remove(site.name)
 
     def _pushed(self, site: Site, tag: str) -> str | None:
@@ -71,7 +71,7 @@ class Image(Resource):
             lambda: site.aws.ecr.describe_images(repositoryName=site.name, imageIds=[{"imageTag": tag}]),
             "ImageNotFoundException",
         )
-        if answer is None:
+        if not (answer and answer["imageDetails"]):  # the local cloud answers with an empty list
             return None
         image = answer["imageDetails"][0]
         manifest = image.get("imageManifestMediaType", MANIFESTS[0])
@@ -89,7 +89,7 @@ class Image(Resource):
         def authorize() -> str:
             return site.aws.ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
 
-        with contextlib.closing(docker_image.connect()) as engine:
+        with contextlib.closing(docker_engine.connect()) as engine:
             docker_image.build(engine, site.settings, tag, site.report)
             pushed = docker_image.push(engine, site.settings, tag, repository, authorize, site.report)
         # Engines have said "pushed" of what never arrived; the repository's word counts.
@@ -100,6 +100,11 @@ class Image(Resource):
                 hint="Run the same command again; if it stays so, look at the engine's own log.",
             )
         return digest
+
+
+def _tag(site: Site) -> str:
+    settings = site.settings
+    return docker_image.content_tag(settings.image, settings.architecture, settings.base_image, settings.bundle)
 
 
 def _as_snapshot(site: Site) -> bool:

@@ -1,0 +1,144 @@
+"""Where the Docker engine is: found as `docker` itself finds it, or at a usual place."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lambdacap.errors import EngineError
+from lambdacap.events import Report, Warned
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+ENGINE_TIMEOUT = 600
+"""Seconds that the engine may be silent: some steps of a build print nothing for minutes."""
+PING_TIMEOUT = 10
+_SOCKETS = (
+    "~/.docker/run/docker.sock",
+    "~/.colima/default/docker.sock",
+    "~/.rd/docker.sock",
+    "$XDG_RUNTIME_DIR/docker.sock",
+    "$XDG_RUNTIME_DIR/podman/podman.sock",
+)
+"""Docker Desktop, colima, Rancher Desktop, rootless Docker, podman."""
+
+
+def connect() -> DockerClient:
+    """The engine that `docker` itself would use, or one at a usual place; raises `EngineError` when none answers."""
+    from docker.errors import DockerException
+
+    failures: list[str] = []
+    for url, tls in _places():
+        try:
+            return _ping(url, tls)
+        except (DockerException, OSError) as error:
+            failures.append(f"{url}: {root_cause(error)}")
+    denied = any("Permission denied" in failure for failure in failures)
+    raise EngineError(
+        f"no Docker engine answers ({'; '.join(failures)})",
+        hint="You may not use it: `sudo usermod -aG docker $USER`, then sign in again."
+        if denied
+        else "Start Docker (or colima, or podman's socket), and set DOCKER_HOST if it listens elsewhere; "
+        "`lambdacap deploy --local --no-docker` needs none.",
+    )
+
+
+def host() -> str | None:
+    """The address of the engine that answers, in the form of DOCKER_HOST, or None."""
+    from docker.errors import DockerException
+
+    for url, tls in _places():
+        with contextlib.suppress(DockerException, OSError):
+            _ping(url, tls).close()
+            return url
+    return None
+
+
+def forget_broken_helper(engine: DockerClient, report: Report) -> None:
+    """A build sends all stored credentials along, so one missing credential helper would end it.
+
+    Build with those that the user's file itself holds, rather than not at all: our bases are public.
+    """
+    from docker.auth import load_config
+    from docker.credentials.errors import StoreError
+    from docker.errors import DockerException
+    from docker.utils.config import load_general_config
+
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            load_config().get_all_credentials()  # type: ignore[no-untyped-call] # as the SDK does when it builds
+    except (DockerException, StoreError) as error:
+        report(Warned(f"building without the credentials that are kept elsewhere: {root_cause(error)}"))
+        # Never empty: the SDK would read the user's file again.
+        auths = load_general_config().get("auths") or {"none.invalid": {}}
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump({"auths": auths}, file)
+            file.flush()
+            engine.api.reload_config(file.name)
+
+
+def root_cause(error: BaseException) -> str:
+    """The innermost message, without the wrapping of three HTTP libraries."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__ or error
+    return str(getattr(error, "explanation", None) or error)
+
+
+def _ping(url: str, tls: Any) -> DockerClient:  # noqa: ANN401 - the SDK's TLSConfig, or None
+    from docker import DockerClient
+
+    if url.startswith("ssh://") and importlib.util.find_spec("paramiko") is None:
+        raise OSError("an engine behind SSH needs paramiko: pip install 'docker[ssh]'")
+    engine = DockerClient(base_url=url, tls=tls or False, timeout=PING_TIMEOUT)
+    try:
+        engine.ping()
+        engine.api.timeout = ENGINE_TIMEOUT
+    except BaseException:
+        engine.close()
+        raise
+    return engine
+
+
+def _places() -> Iterator[tuple[str, Any]]:
+    """Where an engine may be: DOCKER_HOST if it is set, else the chosen context, else the default and usual sockets."""
+    from docker.utils import kwargs_from_env
+
+    if url := os.environ.get("DOCKER_HOST"):
+        yield url, kwargs_from_env().get("tls")
+        return
+    context = _context()
+    yield str(context.Host), context.TLSConfig
+    if context.name != "default":
+        return  # the user chose it: another engine would surprise
+    for socket in _SOCKETS:
+        path = Path(os.path.expandvars(socket)).expanduser()
+        if path.is_socket() and f"unix://{path}" != context.Host:
+            yield f"unix://{path}", None
+
+
+def _context() -> Any:  # noqa: ANN401 - the SDK's Context
+    """The current Docker context: DOCKER_CONTEXT's, else the one that `docker context use` chose."""
+    from docker.context import ContextAPI
+
+    name = os.environ.get("DOCKER_CONTEXT") or None
+    try:
+        context = ContextAPI.get_context(name) if name else ContextAPI.get_current_context()
+    except Exception as error:  # the SDK raises no less general one for a file that it cannot read
+        raise EngineError(
+            f"the current Docker context cannot be read: {root_cause(error)}",
+            hint="`docker context use default` chooses another; DOCKER_HOST goes before all of them.",
+        ) from error
+    if context is None:
+        raise EngineError(
+            f"the Docker context {name!r} does not exist" if name else "the current Docker context does not exist",
+            hint="`docker context ls` shows the ones there are; `docker context use` chooses.",
+        )
+    return context

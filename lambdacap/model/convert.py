@@ -1,0 +1,118 @@
+"""Starts the converter, which stands beside the handler, in a process of its own.
+
+It runs there as it would inside `docker build`, and the memory that it takes (torch, and the weights several times)
+is gone with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lambdacap.errors import ModelError
+from lambdacap.events import Finished, Progress, Report, Started
+from lambdacap.settings import default_image
+
+KIND = "model"
+NEEDED = ("torch", "torchvision", "onnx", "onnxruntime", "numpy", "PIL", "safetensors")
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What kind of bundle is wanted: the options of `python -m convert`, by their names."""
+
+    runtime: str = "onnx"
+    quantize: str | None = None
+    calibration: Path | None = None
+    pictures: Path | None = None
+    name: str | None = None
+
+    def arguments(self) -> list[str]:
+        given = {
+            "--runtime": self.runtime,
+            "--quantize": self.quantize,
+            "--calibration": self.calibration,
+            "--pictures": self.pictures,
+            "--name": self.name,
+        }
+        return [f"{option}={value}" for option, value in given.items() if value is not None]
+
+
+def convert(file: Path, folder: Path, conversion: Conversion, report: Report) -> dict[str, Any]:
+    """Convert the model file into a bundle in `folder`; returns its `model.json`. Raises `ModelError`."""
+    check_extra()
+    report(Started(KIND, f"converting {file.name}"))
+    command = [sys.executable, "-m", "convert", str(file), "--output", str(folder), "--json", *conversion.arguments()]
+    environment = {**os.environ, "PYTHONPATH": str(default_image()), "PYTHONUNBUFFERED": "1"}
+    last: dict[str, Any] = {}
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment) as process,
+    ):
+        assert process.stdout is not None  # noqa: S101 - asked for
+        try:
+            for line in process.stdout:
+                last = json.loads(line)
+                if "progress" in last:
+                    count = f" {last['done']} of {last['total']}" if last["total"] else ""
+                    report(Progress(KIND, f"{last['progress']}{count}"))
+        except BaseException:
+            process.kill()  # or leaving the block would wait for its end
+            raise
+        status = process.wait()
+        errors.seek(0)
+        complaint = errors.read().strip()
+    if "error" in last:
+        raise ModelError(last["error"], hint=last["hint"])
+    if status or "bundle" not in last:
+        reason = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+        raise ModelError(
+            f"the converter {reason}\n{complaint[-2000:]}".rstrip(),
+            hint="If it was ended by signal 9, memory was short: it needs about 2 GB."
+            if status == -9
+            else "Please report it.",
+        )
+    report(Finished(KIND, "created", str(folder)))
+    manifest: dict[str, Any] = last["model"]
+    return manifest
+
+
+def convert_once(file: Path, cache: Path, conversion: Conversion, report: Report) -> Path:
+    """The bundle of `file`, converted unless the cache has it from the same file by the same converter."""
+    if not file.is_file():
+        raise ModelError(f"{file} is not a file", hint="`lambdacap model fetch` downloads the published weights.")
+    folder = bundle_folder(file, cache, conversion)
+    if (folder / "model.json").is_file():
+        report(Started(KIND, f"bundle of {file.name}"))
+        report(Finished(KIND, "kept", str(folder)))
+    else:
+        convert(file, folder, conversion, report)
+    return folder
+
+
+def bundle_folder(file: Path, cache: Path, conversion: Conversion) -> Path:
+    """Where the cache keeps the bundle of `file`: by hashes of the file, the options and the converter."""
+    with file.open("rb") as stream:
+        source = hashlib.file_digest(stream, "sha256").hexdigest()
+    made = hashlib.sha256(json.dumps(conversion.arguments()).encode())
+    for code in sorted((default_image() / "convert").glob("*.py")):
+        made.update(code.read_bytes())
+    return cache / "bundles" / f"{source[:16]}-{made.hexdigest()[:8]}"
+
+
+def check_extra() -> None:
+    """Raise `ModelError` with what to install, when something that the converter needs is missing."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ModelError(
+            f"converting a model needs what is not installed: {', '.join(missing)}",
+            hint="pip install 'lambdacap[model]' (about 1 GB; the function's image gets none of it).",
+        )

@@ -1,0 +1,285 @@
+"""Downloads weights into the cache: goes on where it broke off, and remembers what it got.
+
+Beside a file `X` lies `X.json` with its address, size and SHA-256; while it is on its way there are `X.part` and
+`X.part.json` with what the server said of the version that it is a part of.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from lambdacap.errors import ModelError
+from lambdacap.events import Finished, Progress, Report, Started
+
+if TYPE_CHECKING:
+    import requests
+
+KIND = "weights"
+PUBLISHED = (
+    "https://alexm-personal-website-v2.s3.eu-central-1.amazonaws.com"
+    "/blog/2022-02-01-serverless-deploy-image-to-text/model.pickle"
+)
+"""ResNet-101 with an attention decoder, trained on COCO: 250 MB (FACTS of the project; its author's page)."""
+
+ATTEMPTS = 5
+"""Failures in a row, without a byte in between, after which it is given up."""
+PATIENCE = (10.0, 30.0)
+"""Seconds for the connection, and for each piece of the answer."""
+PIECE = 1 << 18  # bytes read at once
+BUSY = frozenset((408, 425, 429, 500, 502, 503, 504))
+"""HTTP statuses that may be others in a moment."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A file in the cache; `size` in bytes."""
+
+    file: Path
+    url: str
+    size: int
+    sha256: str
+
+
+class _BrokenOffError(Exception):
+    """The transfer ended early, or a busy server refused: worth another attempt."""
+
+
+def fetch(
+    url: str,
+    cache: Path,
+    report: Report,
+    *,
+    sha256: str | None = None,
+    patience: tuple[float, float] = PATIENCE,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Fetched:
+    """The file at `url`, downloaded unless it is there already.
+
+    `sha256` is what it must hash to. Raises `ModelError` for a dead address, a wrong hash, a full disk.
+    """
+    if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+        raise ModelError(f"{sha256!r} is no SHA-256", hint="It is 64 hexadecimal digits.")
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        raise ModelError(f"{url!r} is no address to download from", hint="It begins with https:// or http://.")
+    report(Started(KIND, f"weights from {urlsplit(url).hostname}"))
+    file = cached_file(url, cache)
+    found = cached(url, cache)
+    if found is not None:
+        _check(found, sha256)
+        report(Finished(KIND, "kept", str(file)))
+        return found
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(_part(file)) as part:
+            _download(url, file, part, report, patience, sleep)
+            part.seek(0)
+            fetched = Fetched(file, url, part.seek(0, 2), _sha256(_part(file)))
+        if sha256 is not None and fetched.sha256 != sha256.lower():
+            # Gone on with, it would be as wrong; another download may be right.
+            _discard(_part(file))
+        _check(fetched, sha256)
+        _part(file).replace(file)
+        _record(_part(file)).unlink(missing_ok=True)
+        _record(file).write_text(json.dumps({**asdict(fetched), "file": file.name}, indent=2) + "\n", "utf-8")
+    except OSError as error:
+        raise ModelError(
+            f"the weights could not be written to {file.parent}: {error.strerror or error}",
+            hint="LAMBDACAP_HOME names another folder.",
+        ) from error
+    report(Finished(KIND, "created", f"{file} ({fetched.size / 1e6:.1f} MB)"))
+    return fetched
+
+
+def cached(url: str, cache: Path) -> Fetched | None:
+    """What lies in the cache for `url`, read and hashed again; None if it is not there or not as it came."""
+    file = cached_file(url, cache)
+    try:
+        record: dict[str, Any] = json.loads(_record(file).read_text("utf-8"))
+        found = Fetched(file, url, file.stat().st_size, str(record["sha256"]))
+        return found if record["size"] == found.size and _sha256(file) == found.sha256 else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def cached_file(url: str, cache: Path) -> Path:
+    """Where the file of an address is kept: by its name, and a hash that tells equal names apart."""
+    name = re.sub(r"[^\w.-]+", "_", unquote(Path(urlsplit(url).path).name))[-80:].lstrip(".") or "weights"
+    return cache / "weights" / hashlib.sha256(url.encode()).hexdigest()[:16] / name
+
+
+def _download(
+    url: str,
+    file: Path,
+    part: BinaryIO,
+    report: Report,
+    patience: tuple[float, float],
+    sleep: Callable[[float], None],
+) -> None:
+    failures = 0
+    while True:
+        before = part.seek(0, 2)
+        try:
+            _attempt(url, file, part, report, patience)
+        except _BrokenOffError as error:
+            failures = 0 if part.seek(0, 2) > before else failures + 1
+            if failures >= ATTEMPTS:
+                kept = f" {before / 1e6:.1f} MB have arrived: run it again, and it goes on there." if before else ""
+                raise ModelError(
+                    f"{url} does not answer as it should: {error}",
+                    hint=f"Check the address and the network.{kept} --url takes another address, "
+                    "and --weights a file that you have.",
+                ) from error
+            wait = 2.0**failures
+            report(Progress(KIND, f"{error}; again in {wait:.0f} s"))
+            sleep(wait)
+        else:
+            return
+
+
+def _attempt(url: str, file: Path, part: BinaryIO, report: Report, patience: tuple[float, float]) -> None:
+    """Asks for what is missing and appends it. Raises `_BrokenOffError` when another attempt may help."""
+    import requests
+
+    have = part.seek(0, 2)
+    validator = _validator(file)
+    headers = {"Accept-Encoding": "identity"}
+    if have and validator:
+        headers |= {"Range": f"bytes={have}-", "If-Range": validator}
+    try:
+        with requests.get(url, headers=headers, stream=True, timeout=patience) as answer:
+            total = _begin(answer, url, file, part, have)
+            have = part.tell()
+            _check_space(file.parent, total - have)
+            for piece in answer.iter_content(PIECE):
+                part.write(piece)
+                have += len(piece)
+                report(Progress(KIND, "downloading", have, total))
+        part.flush()
+    except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+        part.flush()
+        raise _BrokenOffError(_reason(error)) from error
+    except requests.RequestException as error:  # too many redirects, an address that is none
+        raise _dead(url, str(error)) from error
+    if total and have != total:
+        if have > total:
+            part.truncate(0)
+        raise _BrokenOffError(f"{have} of {total} bytes came")
+    if not have:
+        raise _dead(url, "it is empty")
+
+
+def _begin(answer: requests.Response, url: str, file: Path, part: BinaryIO, have: int) -> int:
+    """Looks at the answer's head, puts `part` to where its body belongs; returns the file's size, 0 if unknown."""
+    if url.startswith("https:") and not answer.url.startswith("https:"):
+        raise _dead(url, f"it leads to {answer.url}, which anybody on the way could change")
+    if answer.status_code in BUSY:
+        raise _BrokenOffError(f"HTTP status {answer.status_code}")
+    if answer.status_code == 416:  # what we have is more than what there is
+        part.truncate(0)
+        _record(_part(file)).unlink(missing_ok=True)
+        raise _BrokenOffError("the part that was here does not fit")
+    if answer.status_code not in (200, 206):
+        raise _dead(url, f"HTTP status {answer.status_code} {answer.reason or ''}".strip())
+    if "text/html" in answer.headers.get("Content-Type", ""):
+        raise _dead(url, "it answers with a web page and no file")
+    length = answer.headers.get("Content-Length", "")
+    left = int(length) if length.isdecimal() else 0
+    if answer.status_code == 206:
+        match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
+        if match and int(match[1]) == have:
+            return int(match[2]) if match[2] != "*" else have + left
+        part.truncate(0)
+        raise _BrokenOffError("the server sent another part than was asked for")
+    # The whole: a first attempt, another version, or a server that knows no parts.
+    part.truncate(0)
+    part.seek(0)
+    tag = answer.headers.get("ETag", "")
+    # A weak tag says "about the same", which is not enough to put two parts together.
+    validator = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
+    _record(_part(file)).write_text(json.dumps({"url": url, "validator": validator, "size": left}), "utf-8")
+    return left
+
+
+def _validator(file: Path) -> str:
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return str(json.loads(_record(_part(file)).read_text("utf-8"))["validator"])
+    return ""
+
+
+@contextlib.contextmanager
+def _alone(part: Path) -> Iterator[BinaryIO]:
+    """The partial file, open and locked: two downloads into one file would spoil it."""
+    with part.open("ab+") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ModelError(
+                f"another process is downloading {part.name} right now", hint="Wait for it, then run this again."
+            ) from error
+        yield stream
+
+
+def _check(fetched: Fetched, sha256: str | None) -> None:
+    if sha256 is not None and fetched.sha256 != sha256.lower():
+        raise ModelError(
+            f"{fetched.url} has the SHA-256 {fetched.sha256}, expected was {sha256.lower()}",
+            hint="It was changed, or the expectation is of another file. Do not use it before you know which.",
+        )
+
+
+def _check_space(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise ModelError(
+            f"{folder} has {free / 1e6:.0f} MB left, and {needed / 1e6:.0f} MB are to come",
+            hint="Make room, or set LAMBDACAP_HOME to a folder elsewhere.",
+        )
+
+
+def _dead(url: str, reason: str) -> ModelError:
+    return ModelError(
+        f"{url} cannot be downloaded: {reason}",
+        hint="If the address is dead, --url takes another one and --weights a file that you have; "
+        "`--weights demo` needs none.",
+    )
+
+
+def _reason(error: Exception) -> str:
+    """The innermost cause, without the wrapping of two HTTP libraries."""
+    text = str(error)
+    if "Name or service not known" in text or "NameResolution" in text or "getaddrinfo" in text:
+        return "its host is not known"
+    if "timed out" in text.lower():
+        return "nothing came for too long"
+    if "refused" in text:
+        return "the connection was refused"
+    return "the connection broke off"
+
+
+def _discard(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    _record(part).unlink(missing_ok=True)
+
+
+def _part(file: Path) -> Path:
+    return file.with_name(file.name + ".part")
+
+
+def _record(file: Path) -> Path:
+    return file.with_name(file.name + ".json")
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

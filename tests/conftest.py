@@ -1,0 +1,139 @@
+"""One local cloud for the whole session; a name of its own for every test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from lambdacap import docker_image, pipeline
+from lambdacap.aws import connect
+from lambdacap.deployment import Deployment, Records
+from lambdacap.events import silent
+from lambdacap.local import cloud
+from lambdacap.resources import Site
+from lambdacap.settings import Settings
+from tests import processes
+from tests.command import NO_ENGINE, Command
+
+STUB = Path(__file__).parent / "stub_image"
+ACCOUNT, REGION = "000000000000", "us-east-1"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of the user's AWS set-up, settings or proxies reaches a test."""
+    settings = {f"LAMBDACAP_{field.name.upper()}" for field in fields(Settings)}
+    for key in os.environ:
+        if key.startswith("AWS_") or key in settings:
+            monkeypatch.delenv(key)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-aws-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-aws-credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@contextmanager
+def without_engine() -> Iterator[None]:
+    """These tests are about function processes; those in tests/docker are about engines.
+
+    Not a missing Unix socket: there Docker's SDK leaves its own unclosed, and warnings are errors.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_HOST", NO_ENGINE)
+        yield
+
+
+@pytest.fixture
+def no_engine() -> Iterator[None]:
+    with without_engine():
+        yield
+
+
+@pytest.fixture(scope="session")
+def cloud_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The home of a running local cloud. A record keeps it from being stopped with a test's deployment."""
+    home = tmp_path_factory.mktemp("cloud") / "home"
+    with without_engine():
+        started = cloud.start(home, silent)
+    Records(home).save(Deployment("keeps-the-cloud", target="local", account=ACCOUNT, region=REGION))
+    yield home
+    cloud.discard(home, silent)
+    assert processes.belonging_to(home) == []
+    assert not processes.listens(urlsplit(started.endpoint).port or 0)
+    assert not processes.listens(urlsplit(started.functions).port or 0)
+    assert not (home / "local").exists()
+
+
+@pytest.fixture
+def name() -> str:
+    """A deployment's name that no other test has."""
+    return f"test-{next(_numbers)}"
+
+
+@pytest.fixture
+def settings(cloud_home: Path, name: str, no_engine: None) -> Settings:  # noqa: ARG001 - for its effect
+    """Settings for a deployment of the stub in the session's local cloud."""
+    return Settings(name=name, local=True, docker=False, image=STUB, home=cloud_home)
+
+
+@pytest.fixture
+def site(settings: Settings) -> Site:
+    """The session's local cloud as resources see it, with nothing deployed there."""
+    endpoint = cloud.read_cloud(settings.home).endpoint
+    aws = connect(region=None, profile=None, endpoint=endpoint)
+    blank = Deployment(settings.name, target="local", account=aws.account, region=aws.region, endpoint=endpoint)
+    return Site(aws, settings, blank, silent)
+
+
+@pytest.fixture
+def deployed(settings: Settings) -> Iterator[pipeline.Deployed]:
+    """The stub, deployed in the session's local cloud."""
+    yield pipeline.deploy(settings, silent)
+    if settings.name in {d.name for d in Records(settings.home).all()}:
+        pipeline.teardown(settings, silent)
+
+
+@pytest.fixture
+def lambdacap(tmp_path: Path) -> Command:
+    """The installed command, with a home of its own in which nothing runs."""
+    folder = tmp_path / "folder"
+    folder.mkdir(exist_ok=True)
+    return Command(folder, tmp_path / "home")
+
+
+@pytest.fixture
+def shared(tmp_path: Path, cloud_home: Path, name: str) -> Command:
+    """The installed command, working on this test's deployment of the stub in the session's local cloud."""
+    folder = tmp_path / "folder"
+    folder.mkdir(exist_ok=True)
+    environ = {"LAMBDACAP_NAME": name, "LAMBDACAP_IMAGE": str(STUB), "LAMBDACAP_DOCKER": "no"}
+    return Command(folder, cloud_home, environ)
+
+
+@pytest.fixture
+def own_cloud(lambdacap: Command) -> Iterator[Command]:
+    """The installed command with a home in which a cloud may be started; whatever is left there is ended."""
+    yield Command(lambdacap.folder, lambdacap.home, {"LAMBDACAP_IMAGE": str(STUB), "LAMBDACAP_DOCKER": "no"})
+    cloud.discard(lambdacap.home, silent)
+
+
+@pytest.fixture
+def image_folder(tmp_path: Path) -> Callable[[dict[str, str]], Path]:
+    """Makes image folders from `{path: content}`."""
+
+    def make(files: dict[str, str]) -> Path:
+        folder = tmp_path / f"image-{next(_numbers)}"
+        for path, content in {"Dockerfile": "FROM scratch\n", **files}.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(content, "utf-8")
+        docker_image.content_tag.cache_clear()
+        return folder
+
+    return make

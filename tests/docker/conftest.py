@@ -1,0 +1,80 @@
+"""A Docker engine, the base image, and the image built on it: each made once for the whole session."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import docker
+import pytest
+from docker.errors import DockerException
+
+from lambdacap import docker_image
+from lambdacap.events import silent
+from tests.command import Command
+
+HERE = Path(__file__).parent
+IMAGE = HERE.parent.parent / "image"
+BUILT = "lambdacap-test/image"
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skips the test; fails it where Docker is promised to be there, so that CI cannot lose these tests."""
+    if os.environ.get("LAMBDACAP_REQUIRE_DOCKER"):
+        pytest.fail(f"LAMBDACAP_REQUIRE_DOCKER is set, but {reason}", pytrace=False)
+    pytest.skip(f"{reason}: tests/docker/README.md says how to get one")
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[docker.DockerClient]:
+    """The engine that DOCKER_HOST, or the default socket, leads to."""
+    reason = ""
+    with warnings.catch_warnings():
+        # The SDK leaves the socket open on which nobody answered.
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            client = docker.from_env(timeout=300)
+            client.ping()
+        except DockerException as error:
+            reason = str(error)[:200]
+        gc.collect()
+    if reason:
+        unavailable(f"no Docker engine answers ({reason})")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def base_image(engine: docker.DockerClient) -> str:
+    """The tag of a base image laid out like AWS's: TEST_BASE_IMAGE, else the one that `base-image` makes."""
+    if given := os.environ.get("TEST_BASE_IMAGE"):
+        return given
+    assert engine.ping()
+    made = subprocess.run([HERE / "base-image"], capture_output=True, text=True)
+    if made.returncode:
+        unavailable(f"no base image could be made ({made.stderr.strip()[-500:]})")
+    return made.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def image(engine: docker.DockerClient, base_image: str) -> str:
+    """The tag of `image/` built on the base image."""
+    engine.images.build(path=str(IMAGE), tag=BUILT, buildargs={"BASE_IMAGE": base_image}, rm=True, forcerm=True)
+    return BUILT
+
+
+@pytest.fixture
+def with_engine(engine: docker.DockerClient, base_image: str, lambdacap: Command, name: str) -> Iterator[Command]:
+    """The installed command with the engine and the base image; what it builds is gone afterwards."""
+    environ = {
+        "DOCKER_HOST": os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"),
+        "LAMBDACAP_BASE_IMAGE": base_image,
+        "LAMBDACAP_NAME": f"docker-{name}",
+    }
+    yield Command(lambdacap.folder, lambdacap.home, environ)
+    docker_image.discard(engine, f"docker-{name}", silent)

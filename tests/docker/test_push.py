@@ -1,0 +1,164 @@
+"""`push` to a registry as ECR is: TLS, a password that expires, connections that are cut."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import docker
+import pytest
+
+from lambdacap.docker_image import content_tag
+from lambdacap.local import cloud
+from tests.command import Command, Result
+from tests.docker.conftest import unavailable
+from tests.docker.registry import ACCOUNT, EXPIRED, HOST, REGION, Registry, ecr
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+SIZE = 12_000_000
+"""Bytes of the big layer: enough for the engine to send it in many pieces."""
+
+
+@pytest.fixture(scope="module")
+def registry(
+    engine: docker.DockerClient, cloud_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Registry]:
+    assert engine.ping()
+    if shutil.which("docker-registry") is None:
+        install = ["apt-get", "install", "-qy", "--no-install-recommends", "docker-registry"]
+        environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+        if subprocess.run(install, env=environ, capture_output=True).returncode:
+            unavailable("there is no docker-registry, and apt-get could not install it")
+    if subprocess.run([Path(__file__).with_name("engine"), "enter", "true"], capture_output=True).returncode:
+        unavailable("the engine is not the one of tests/docker/engine, whose files a test may cover")
+    with ecr(tmp_path_factory.mktemp("registry"), cloud.read_cloud(cloud_home).endpoint) as started:
+        yield started
+
+
+@pytest.fixture
+def gate(registry: Registry) -> Registry:
+    """The registry, with nothing counted and nothing in the way."""
+    registry.sent = registry.uploads = registry.tokens = registry.cuts = 0
+    registry.cut_after = registry.expire_after = None
+    registry.expire_times = 1
+    registry.expired.clear()
+    return registry
+
+
+@pytest.fixture
+def aws(with_engine: Command, gate: Registry) -> Command:
+    """The command with credentials of an account whose registry is ours, and an image of two layers to push."""
+    folder = with_engine.folder / "image"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY model.bin /\nCOPY handler.py /\n", "utf-8")
+    (folder / "model.bin").write_bytes(os.urandom(SIZE))
+    (folder / "handler.py").write_bytes(os.urandom(1000))
+    credentials = {
+        "AWS_ACCESS_KEY_ID": ACCOUNT,
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_ENDPOINT_URL": gate.endpoint,
+        "LAMBDACAP_IMAGE": str(folder),
+        "LAMBDACAP_REGION": REGION,
+    }
+    return replace(with_engine, environ={**with_engine.environ, **credentials})
+
+
+def image_uri(result: Result) -> str:
+    uri: str = result.data["resources"]["image"]["uri"]
+    return uri
+
+
+def tag_of(result: Result) -> str:
+    tag: str = result.data["resources"]["image"]["tag"]
+    return tag
+
+
+def test_the_image_arrives_and_is_named_by_its_digest(
+    engine: docker.DockerClient, aws: Command, gate: Registry
+) -> None:
+    pushed = aws("push", "--json")
+    name = aws.environ["LAMBDACAP_NAME"]
+    there = gate.describe(name, tag_of(pushed))
+    assert there is not None
+    assert image_uri(pushed) == f"{HOST}/{name}@{there['imageDigest']}"
+    assert there["imageManifestMediaType"] == "application/vnd.docker.distribution.manifest.v2+json"
+    assert gate.tokens == 1
+    # Nobody has to tidy up: no second name in the engine, no password in the user's files.
+    assert engine.images.get(f"{name}:{tag_of(pushed)}").tags == [f"{name}:{tag_of(pushed)}"]
+    assert not (aws.folder / ".docker").exists()
+
+    before = gate.sent
+    again = aws("push", "--json")
+    assert (again.data["changed"], gate.sent) == (False, before)
+
+
+def test_layers_that_are_there_are_not_sent(aws: Command, gate: Registry) -> None:
+    aws("push")
+    assert gate.sent > SIZE
+    gate.sent = 0
+    (aws.folder / "image" / "handler.py").write_bytes(os.urandom(1000))
+    changed = aws("push", "--debug")
+    assert gate.sent < 10_000
+    assert "pushed 2 of 2 layers, 1 were there already" in changed.stderr
+
+
+def test_a_token_that_expires_in_mid_push_is_renewed(aws: Command, gate: Registry) -> None:
+    gate.expire_after = SIZE // 2
+    pushed = aws("push", "--json", "--debug")
+    assert gate.describe(aws.environ["LAMBDACAP_NAME"], tag_of(pushed))
+    assert gate.tokens == 2
+    assert "the registry's token has expired: signing in anew" in pushed.stderr
+
+
+def test_a_token_is_renewed_once_only(aws: Command, gate: Registry) -> None:
+    gate.expire_after, gate.expire_times = SIZE // 2, 2
+    failed = aws("push", code=1)
+    assert gate.tokens == 2
+    assert EXPIRED.rstrip(".") in failed.stderr
+    assert "Run the same command again" in failed.stderr
+
+
+def test_a_push_cut_in_mid_layer_says_so_and_the_next_goes_on(
+    engine: docker.DockerClient, aws: Command, gate: Registry
+) -> None:
+    """The engine tries five times for most of a minute, and says nothing else meanwhile."""
+    gate.cut_after = SIZE // 2
+    failed = aws("push", "--debug", code=1)
+    assert gate.cuts == 5
+    assert f"{HOST}/{aws.environ['LAMBDACAP_NAME']}:" in failed.stderr
+    assert "could not be pushed" in failed.stderr
+    assert "Retrying in" in failed.stderr
+    assert "layers that arrived are not sent twice" in failed.stderr
+    assert not any(tag.startswith(HOST) for image in engine.images.list() for tag in image.tags)
+
+    gate.cut_after = None
+    gate.sent = gate.uploads = 0
+    resumed = aws("push", "--debug")
+    assert "1 were there already" in resumed.stderr
+    assert gate.sent > SIZE
+
+
+def test_a_password_in_the_users_file_is_neither_used_nor_changed(aws: Command) -> None:
+    config = aws.folder / ".docker" / "config.json"
+    config.parent.mkdir()
+    stored = json.dumps({"auths": {HOST: {"auth": "QVdTOndyb25n"}}})
+    config.write_text(stored, "utf-8")
+    # The stored one is wrong, and not asked: ECR's own goes along with the request.
+    assert image_uri(aws("push", "--json")).startswith(HOST)
+    assert config.read_text("utf-8") == stored
+
+
+def test_an_image_for_another_architecture_is_not_pushed(
+    engine: docker.DockerClient, base_image: str, aws: Command, gate: Registry
+) -> None:
+    tag = content_tag(aws.folder / "image", "arm64", base_image)
+    engine.images.get(base_image).tag(aws.environ["LAMBDACAP_NAME"], tag)
+    failed = aws("push", "--arch", "arm64", code=1)
+    assert gate.sent == 0
+    assert "the image is for linux/amd64, but the function needs linux/arm64" in failed.stderr
+    engine.api.remove_image(f"{aws.environ['LAMBDACAP_NAME']}:{tag}", noprune=True)

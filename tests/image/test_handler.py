@@ -1,0 +1,281 @@
+"""The handler as API Gateway and `aws lambda invoke` meet it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+Event = dict[str, Any]
+Encode = Callable[..., bytes]
+Post = Callable[..., Event]
+
+
+def call(handler: ModuleType, event: object) -> tuple[int, dict[str, str], Any]:
+    """Status, headers and body (parsed when it is JSON) of the answer."""
+    answer = handler.handler(event, SimpleNamespace(aws_request_id="request-1"))
+    assert set(answer) == {"statusCode", "headers", "body", "isBase64Encoded"}
+    assert answer["isBase64Encoded"] is False
+    json.dumps(answer)
+    headers = answer["headers"]
+    body = answer["body"]
+    return answer["statusCode"], headers, json.loads(body) if "json" in headers.get("Content-Type", "") else body
+
+
+def refused(handler: ModuleType, event: object) -> tuple[int, str]:
+    """Status and code of an error."""
+    status, headers, body = call(handler, event)
+    assert set(body) == {"error"}
+    assert set(body["error"]) == {"code", "message"}
+    assert "Traceback" not in body["error"]["message"]
+    assert headers["Access-Control-Allow-Origin"] == "*"
+    return status, body["error"]["code"]
+
+
+def test_a_photo_gets_its_caption(handler: ModuleType, post: Post, encode: Encode, scene: Image.Image) -> None:
+    status, headers, body = call(handler, post(encode(scene, "JPEG")))
+    assert status == 200
+    assert headers["Content-Type"] == "application/json"
+    assert headers["Access-Control-Allow-Origin"] == "*"
+    assert body["caption"] == " ".join(body["words"])
+    assert set(body) == {"caption", "words", "log_probability", "model"}
+
+
+def test_parameters_reach_the_predictor(handler: ModuleType, post: Post, encode: Encode, scene: Image.Image) -> None:
+    photo = encode(scene, "PNG")
+    _, _, body = call(handler, post(photo, "image/png", attention="1", beam="2"))
+    assert len(body["attention"]) == len(body["words"])
+    event = post(photo, "image/png", beam="99")
+    assert refused(handler, event) == (400, "invalid_parameter")
+    assert "from 1 to 10" in call(handler, event)[2]["error"]["message"]
+    assert refused(handler, post(photo, "image/png", attention="maybe")) == (400, "invalid_parameter")
+
+
+def test_headers_in_any_case_and_either_form_are_read(
+    handler: ModuleType, post: Post, encode: Encode, scene: Image.Image
+) -> None:
+    event = post(encode(scene, "PNG"))
+    for headers, multiple in (
+        ({"CONTENT-TYPE": "Image/PNG; x=y"}, None),
+        (None, {"Content-Type": ["text/plain", "image/png"]}),
+        (None, None),
+    ):
+        event |= {"headers": headers, "multiValueHeaders": multiple, "queryStringParameters": None}
+        assert call(handler, event)[0] == 200
+    event["multiValueQueryStringParameters"] = {"beam": ["2", "0"]}
+    assert refused(handler, event) == (400, "invalid_parameter")
+
+
+PHOTO_AS_TEXT = "\ufffd\ufffd\ufffd\ufffd\0\x10JFIF"
+
+REFUSED = [
+    (b"", "image/jpeg", 400, "empty_body"),
+    ("", "image/jpeg", 400, "empty_body"),
+    ("", None, 400, "empty_body"),
+    (b"not a picture", "image/jpeg", 400, "unsupported_image"),
+    (b"\xff\xd8\xff\xe0", "image/jpeg", 400, "unsupported_image"),
+    (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml", 400, "unsupported_image"),
+    (b"\0\0\0\x18ftypheic", "image/heic", 400, "unsupported_image"),
+    (b"\x89PNG\r\n\x1a\n" + b"\xff" * 999, "image/png", 400, "unsupported_image"),
+    (PHOTO_AS_TEXT, "image/jpeg", 400, "invalid_body"),
+    (PHOTO_AS_TEXT, "application/x-www-form-urlencoded", 415, "unsupported_media_type"),
+    (PHOTO_AS_TEXT, None, 415, "unsupported_media_type"),
+    ("\ud800", "text/plain", 415, "unsupported_media_type"),
+    ('{"image": "…"}', "application/json", 415, "unsupported_media_type"),
+    ("--b\r\nContent-Disposition: form-data", "multipart/form-data; boundary=b", 415, "unsupported_media_type"),
+    (b"plain bytes", "application/octet-stream", 415, "unsupported_media_type"),
+    (b"plain bytes", "x" * 5000, 415, "unsupported_media_type"),
+]
+
+
+@pytest.mark.parametrize(("body", "content_type", "status", "code"), REFUSED)
+def test_what_is_no_photo_is_refused_for_the_right_reason(
+    handler: ModuleType, post: Post, body: bytes | str, content_type: str | None, status: int, code: str
+) -> None:
+    assert refused(handler, post(body, content_type)) == (status, code)
+
+
+def test_a_bomb_is_too_large(handler: ModuleType, post: Post, encode: Encode) -> None:
+    image = encode(Image.new("1", (30_000, 30_000)), "PNG")
+    assert len(image) < 200_000
+    assert refused(handler, post(image, "image/png")) == (413, "image_too_large")
+
+
+def test_a_photo_that_came_as_bytes_is_taken_whatever_it_is_called(
+    handler: ModuleType, post: Post, encode: Encode, scene: Image.Image
+) -> None:
+    for content_type in ("application/octet-stream", "image/png", None):
+        assert call(handler, post(encode(scene, "JPEG"), content_type))[0] == 200
+
+
+@pytest.mark.parametrize("body", ["%%%", "ab", "/9j/\n/9j/", "é", "=" * 9])
+def test_a_body_that_is_not_base64_is_refused(handler: ModuleType, post: Post, body: str) -> None:
+    event = post(b"x") | {"body": body}
+    assert refused(handler, event) == (400, "invalid_body")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        [],
+        "warm",
+        17,
+        {"warm": False},
+        {"body": "…"},
+        {"httpMethod": None},
+        {"httpMethod": 3},
+        {"httpMethod": "POST", "headers": "Content-Type: image/jpeg"},
+        {"httpMethod": "POST", "queryStringParameters": ["beam"]},
+        {"version": "2.0", "requestContext": {"http": {"method": "POST"}}},
+        {"Records": [{"eventSource": "aws:s3"}]},
+    ],
+)
+def test_what_is_no_api_event_is_said(handler: ModuleType, event: object) -> None:
+    assert refused(handler, event) == (400, "invalid_event")
+
+
+def test_a_body_that_is_no_text_is_refused(handler: ModuleType, post: Post) -> None:
+    assert refused(handler, post(b"x") | {"body": {"a": 1}}) == (400, "invalid_body")
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "HEAD", "x" * 500])
+def test_other_methods_are_refused_with_those_that_are_not(handler: ModuleType, post: Post, method: str) -> None:
+    event = post(b"x") | {"httpMethod": method}
+    assert refused(handler, event) == (405, "method_not_allowed")
+    assert call(handler, event)[1]["Allow"] == "GET, POST, OPTIONS"
+
+
+def test_a_browser_may_ask_from_anywhere(handler: ModuleType, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    event = post("") | {"httpMethod": "OPTIONS", "body": None}
+    status, headers, body = call(handler, event)
+    assert (status, body) == (204, "")
+    assert headers["Access-Control-Allow-Origin"] == "*"
+    assert "POST" in headers["Access-Control-Allow-Methods"]
+    assert "Content-Type" in headers["Access-Control-Allow-Headers"]
+    monkeypatch.setenv("CORS_ORIGIN", "https://example.org")
+    headers = call(handler, event)[1]
+    assert (headers["Access-Control-Allow-Origin"], headers["Vary"]) == ("https://example.org", "Origin")
+
+
+def test_the_page_needs_nobody_else_and_runs_only_its_own_script(handler: ModuleType, post: Post) -> None:
+    event = post("") | {"httpMethod": "GET", "body": None, "headers": None, "multiValueHeaders": None}
+    status, headers, page = call(handler, event)
+    assert status == 200
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    policy = headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none';")
+    assert "unsafe" not in policy
+    nonces = set(re.findall(r"nonce-([0-9a-f]{32})'", policy))
+    assert len(nonces) == 1
+    assert set(re.findall(r'nonce="(.*?)"', page)) == nonces
+    assert len(re.findall(r"<(?:script|style)\b", page)) == len(re.findall(r'<(?:script|style) nonce="', page))
+    # Handlers and styles in attributes, which the policy would block, and anything from elsewhere.
+    assert not re.search(r"<[^>]+\s(?:on\w+|style)\s*=", page)
+    assert not re.search(r"https?://|(?:src|href)=\"(?!data:)", page)
+    assert call(handler, event)[1]["Content-Security-Policy"] != policy
+
+
+@pytest.mark.parametrize("event", [{}, {"warm": True}])
+def test_a_direct_invoke_warms(handler: ModuleType, event: Event) -> None:
+    answer = handler.handler(event, None)
+    assert answer["warm"] is True
+    assert answer["model"] == "tiny"
+
+
+def test_one_line_of_json_a_request(
+    handler: ModuleType,
+    post: Post,
+    encode: Encode,
+    scene: Image.Image,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "at home"
+    photo = encode(scene, "JPEG", exif=exif)
+    call(handler, post(photo))
+    call(handler, post(b"no picture", "image/png"))
+    handler.handler({}, None)
+    out, err = capsys.readouterr()
+    assert err == ""
+    good, bad, warm = (json.loads(line) for line in out.splitlines())
+    assert good["request_id"] == "request-1"
+    assert (good["status"], good["method"], good["format"], good["size"]) == (200, "POST", "JPEG", [48, 32])
+    assert (good["bytes"], good["truncated"], good["cold"]) == (len(photo), False, False)
+    assert 0 <= good["decode_ms"] + good["predict_ms"] <= good["ms"] + 0.2
+    assert (bad["status"], bad["code"]) == (400, "unsupported_image")
+    assert warm["event"] == "warm"
+    assert "at home" not in out
+    assert base64.b64encode(photo).decode()[:40] not in out
+
+
+def mutations(data: bytes) -> st.SearchStrategy[bytes]:
+    """The file with bytes changed, cut out, put in or repeated, and cut short."""
+    place = st.integers(0, len(data))
+
+    def apply(edits: list[tuple[str, int, int, bytes]]) -> bytes:
+        mutated = bytearray(data)
+        for kind, start, length, new in edits:
+            if kind == "set":
+                mutated[start : start + len(new)] = new
+            elif kind == "cut":
+                del mutated[start : start + length]
+            elif kind == "put":
+                mutated[start:start] = new
+            elif kind == "repeat":
+                mutated[start:start] = mutated[start : start + length]
+            else:
+                del mutated[max(start, 12) :]
+        return bytes(mutated)
+
+    kinds = st.sampled_from(["set", "set", "set", "cut", "put", "repeat", "end"])
+    edit = st.tuples(kinds, place, st.integers(1, 40), st.binary(min_size=1, max_size=8))
+    return st.lists(edit, min_size=1, max_size=6).map(apply)
+
+
+FUZZED = [
+    ("JPEG", "RGB", {}),
+    ("JPEG", "CMYK", {"progressive": True}),
+    ("PNG", "P", {"transparency": 0}),
+    ("PNG", "RGBA", {}),
+    ("PNG", "I;16", {}),
+    ("GIF", "P", {}),
+    ("WEBP", "RGBA", {}),
+    ("BMP", "RGB", {}),
+    ("TIFF", "RGB", {"compression": "tiff_lzw"}),
+    ("TIFF", "LAB", {}),
+    ("AVIF", "RGB", {}),
+]
+
+
+@pytest.mark.parametrize(("kind", "mode", "options"), FUZZED)
+def test_no_mutation_of_a_photo_is_answered_with_a_5xx(
+    handler: ModuleType,
+    post: Post,
+    encode: Encode,
+    scene: Image.Image,
+    kind: str,
+    mode: str,
+    options: dict[str, object],
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    metadata = {} if kind in ("GIF", "BMP") else {"exif": exif}
+    image = scene.convert("L").convert("I;16") if mode == "I;16" else scene.convert(mode)
+    data = encode(image, kind, **options, **metadata)
+
+    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(mutations(data))
+    def attack(mutated: bytes) -> None:
+        status, _, _ = call(handler, post(mutated))
+        assert status in (200, 400, 413)
+
+    attack()

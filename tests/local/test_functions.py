@@ -1,0 +1,167 @@
+"""Function processes behave as Lambda's would: one event at a time, killed in time, started anew."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from lambdacap import docker_image, pipeline
+from lambdacap.errors import AwsError
+from lambdacap.events import silent
+from lambdacap.resources import Site
+from lambdacap.settings import Settings
+
+Ask = Callable[..., requests.Response]
+
+
+@pytest.fixture
+def ask(deployed: pipeline.Deployed) -> Ask:
+    """Posts four bytes with a query to the deployed API."""
+    url = deployed.deployment.url or ""
+
+    def post(**query: object) -> requests.Response:
+        parameters = {key: str(value) for key, value in query.items()}
+        headers = {"Content-Type": "image/jpeg"}
+        return requests.post(url, params=parameters, data=b"\xff\xd8\x00\xff", headers=headers, timeout=20)
+
+    return post
+
+
+def test_events_go_through_one_process(ask: Ask) -> None:
+    one, two = ask().json(), ask().json()
+    assert one["caption"] == two["caption"] == "4 bytes"
+    assert one["pid"] == two["pid"]
+    assert one["memory"] == 3008
+    assert 50_000 < one["remaining_ms"] <= 60_000
+
+
+@pytest.mark.parametrize("query", [{"exit": 3}, {"exit": 0}, {"raise": "broken"}])
+def test_a_failure_is_a_502_and_the_next_event_works(query: dict[str, object], ask: Ask) -> None:
+    before = ask().json()["pid"]
+    assert ask(**query).status_code == 502
+    after = ask().json()
+    assert after["caption"] == "4 bytes"
+    assert (after["pid"] == before) is ("raise" in query)
+
+
+def test_a_timeout_kills_and_the_next_event_works(ask: Ask, settings: Settings) -> None:
+    pipeline.deploy(replace(settings, timeout=1), silent)
+    before = ask().json()["pid"]
+    start = time.monotonic()
+    # The gateway's own words for it.
+    assert ask(sleep=30).status_code in (502, 504)
+    assert time.monotonic() - start < 5
+    after = ask().json()
+    assert after["caption"] == "4 bytes"
+    assert after["pid"] != before
+    assert after["remaining_ms"] <= 1000
+    assert not Path(f"/proc/{before}").exists()
+
+
+def test_a_changed_configuration_holds_from_the_next_event_on(ask: Ask, site: Site) -> None:
+    before = ask().json()
+    lambda_ = site.aws.lambda_
+    variables = lambda_.get_function_configuration(FunctionName=site.name)["Environment"]["Variables"]
+    lambda_.update_function_configuration(
+        FunctionName=site.name, MemorySize=512, Environment={"Variables": {**variables, "GREETING": "hello"}}
+    )
+    after = ask().json()
+    assert (after["memory"], after["environ"]["GREETING"]) == (512, "hello")
+    assert after["pid"] != before["pid"]
+    assert "GREETING" not in before["environ"]
+
+
+def test_one_event_at_a_time(ask: Ask) -> None:
+    start = time.monotonic()
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda _: ask(sleep=0.5).json(), range(3)))
+    assert time.monotonic() - start >= 1.5
+    assert len({answer["pid"] for answer in answers}) == 1
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_the_process_sees_nothing_of_ours(ask: Ask, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_SECRET", "very-secret")
+    environ: dict[str, str] = ask().json()["environ"]
+    assert "very-secret" not in json.dumps(environ)
+    assert not [key for key in environ if key.startswith(("AWS_", "DOCKER_")) and "LAMBDA" not in key]
+    assert not [key for key in environ if "KEY" in key or "SECRET" in key or "TOKEN" in key]
+    assert environ["AWS_LAMBDA_FUNCTION_NAME"] == settings.name
+    assert environ["LAMBDA_TASK_ROOT"].startswith(str(settings.home / "local" / "images" / settings.name))
+
+
+def test_prints_land_in_the_log_and_not_in_the_answer(ask: Ask, settings: Settings) -> None:
+    answer = ask(print="a line for the log")
+    assert answer.json()["caption"] == "4 bytes"
+    log = (settings.home / "local" / "functions" / f"{settings.name}.log").read_text("utf-8")
+    assert "a line for the log\n" in log
+    ask(**{"raise": "a reason for the log"})
+    log = (settings.home / "local" / "functions" / f"{settings.name}.log").read_text("utf-8")
+    assert "ValueError: a reason for the log" in log
+
+
+@pytest.mark.parametrize(
+    ("handler", "words"),
+    [
+        ("import no_such_module\n", "No module named 'no_such_module'"),
+        ("def handler(:\n", "invalid syntax"),
+        ("raise SystemExit('no model here')\n", "no model here"),
+        ("import os\nos._exit(9)\n", "exited with status 9"),
+        ("", "has no attribute 'handler'"),
+        ("def handler(event, context):\n    return {1, 2}\n", "not JSON serializable"),
+    ],
+)
+def test_a_handler_that_does_not_start_is_told_by_deploy(
+    handler: str, words: str, settings: Settings, image_folder: Callable[[dict[str, str]], Path]
+) -> None:
+    broken = replace(settings, image=image_folder({"handler.py": handler}))
+    with pytest.raises(AwsError, match="is deployed, but fails when it starts") as caught:
+        pipeline.deploy(broken, silent)
+    assert words in caught.value.message
+    assert caught.value.hint
+    pipeline.teardown(settings, silent)
+
+
+def test_another_image_is_run_from_the_next_deploy_on(
+    ask: Ask, settings: Settings, image_folder: Callable[[dict[str, str]], Path]
+) -> None:
+    def handler(words: str) -> str:
+        return f"def handler(event, context):\n    return {{'statusCode': 200, 'body': '{words}'}}\n"
+
+    folder = image_folder({"handler.py": handler("one")})
+    other = replace(settings, image=folder)
+    changes = {change.kind: change.action for change in pipeline.deploy(other, silent).changes}
+    assert changes == {
+        "repository": "keep",
+        "image": "update",
+        "role": "keep",
+        "log group": "keep",
+        "function": "update",
+        "api": "keep",
+    }
+    assert ask().text == "one"
+    (folder / "handler.py").write_text(handler("two"), "utf-8")
+    # The copy runs, not the folder, as a pushed image would.
+    assert ask().text == "one"
+    docker_image.content_tag.cache_clear()
+    pipeline.deploy(other, silent)
+    assert ask().text == "two"
+    copies = list((settings.home / "local" / "images" / settings.name).iterdir())
+    assert len(copies) == 2
+
+
+def test_a_process_for_every_function(ask: Ask, settings: Settings) -> None:
+    other = replace(settings, name=f"{settings.name}-b")
+    deployed = pipeline.deploy(other, silent)
+    answer: Any = requests.post(deployed.deployment.url or "", data=b"", timeout=20).json()
+    assert answer["pid"] != ask().json()["pid"]
+    assert answer["environ"]["AWS_LAMBDA_FUNCTION_NAME"] == other.name
+    pipeline.teardown(other, silent)

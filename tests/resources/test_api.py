@@ -1,0 +1,45 @@
+"""What of the API the local cloud does not know: binary media types are patched one by one."""
+
+from __future__ import annotations
+
+import json
+
+from lambdacap.aws import connect
+from lambdacap.deployment import Deployment
+from lambdacap.events import silent
+from lambdacap.resources import Change, Site, State
+from lambdacap.resources.api import Api
+from lambdacap.settings import Settings
+from tests.servers import Answer, serving
+from tests.test_aws import IDENTITY
+
+NOT_FOUND = Answer(404, b'{"__type": "NotFoundException", "message": "no such stage"}')
+
+
+def test_other_binary_media_types_are_found(site: Site) -> None:
+    gateway = site.aws.apigateway
+    api = gateway.create_rest_api(name=site.name, tags=site.tags, binaryMediaTypes=["*/*", "image/*"])["id"]
+    try:
+        state = Api().find(site)
+        assert Api().change(site, state).differences["binary media types"] == (["*/*", "image/*"], ["image/*"])
+    finally:
+        gateway.delete_rest_api(restApiId=api)
+
+
+def test_binary_media_types_are_patched_and_put_live() -> None:
+    """Paths as API Gateway's guide has them: a slash is ~1. They hold only after a new deployment."""
+    with serving(IDENTITY, Answer(), NOT_FOUND, Answer(201)) as server:
+        aws = connect(region=None, profile=None, endpoint=server.url)
+        site = Site(aws, Settings(), Deployment("x", target="local", account="1", region="us-east-1"), silent)
+        state = State({"id": "abc", "url": ""}, {"binary media types": ["*/*", "text/plain"]})
+        change = Change("api", "update", {"binary media types": (["*/*", "text/plain"], ["image/*"])})
+        Api().update(site, state, change)
+    patch, _, deployment = server.asked[1:]
+    assert (patch.method, patch.path) == ("PATCH", "/restapis/abc")
+    assert json.loads(patch.body)["patchOperations"] == [
+        {"op": "remove", "path": "/binaryMediaTypes/*~1*"},
+        {"op": "remove", "path": "/binaryMediaTypes/text~1plain"},
+        {"op": "add", "path": "/binaryMediaTypes/image~1*"},
+    ]
+    assert (deployment.method, deployment.path) == ("POST", "/restapis/abc/deployments")
+    assert json.loads(deployment.body)["stageName"] == "prod"

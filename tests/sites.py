@@ -1,0 +1,30 @@
+"""Resources one by one, as the pipeline goes through them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lambdacap.resources import RESOURCES, Resource, Site, State
+
+
+def having(site: Site, resource: Resource, state: State) -> Site:
+    """The site after `resource` was made."""
+    return replace(site, deployment=site.deployment.having(resource.kind, state.identity))
+
+
+def ensured(site: Site, until: Resource | None = None) -> Site:
+    """The site with every resource before `until` made; without `until`, with all."""
+    for resource in RESOURCES:
+        if resource is until:
+            break
+        state, _ = resource.ensure(site, resource.find(site))
+        site = having(site, resource, state)
+    return site
+
+
+def removed(site: Site) -> None:
+    """Removes all that there is."""
+    for resource in reversed(RESOURCES):
+        state = resource.find(site)
+        if state:
+            resource.remove(site, state)

@@ -1,0 +1,121 @@
+"""Settings: where a value comes from, and what a bad one is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lambdacap.errors import SettingsError
+from lambdacap.settings import Settings, default_image, load
+
+
+def write(folder: Path, text: str) -> None:
+    (folder / "lambdacap.toml").write_text(text, "utf-8")
+
+
+def test_flag_beats_environment_beats_file_beats_default(tmp_path: Path) -> None:
+    environ = {"LAMBDACAP_MEMORY": "1024", "LAMBDACAP_TIMEOUT": "30"}
+    write(tmp_path, "memory = 512\ntimeout = 20\nlog_retention = 7\n")
+    settings = load({"memory": 2048, "timeout": None}, environ, tmp_path)
+    assert (settings.memory, settings.timeout, settings.log_retention) == (2048, 30, 7)
+    assert settings.architecture == "x86_64"
+    assert settings.given == {"memory", "timeout", "log_retention"}
+
+
+def test_nothing_given(tmp_path: Path) -> None:
+    settings = load({"name": None, "local": None}, {}, tmp_path)
+    assert settings == Settings()
+    assert settings.given == frozenset()
+    assert (settings.name, settings.local, settings.memory, settings.timeout) == ("lambdacap", False, 3008, 60)
+
+
+def test_an_empty_variable_is_none(tmp_path: Path) -> None:
+    assert load({}, {"LAMBDACAP_NAME": ""}, tmp_path).name == "lambdacap"
+
+
+@pytest.mark.parametrize(
+    ("word", "value"), [("1", True), ("yes", True), ("TRUE", True), ("0", False), ("no", False), ("Off", False)]
+)
+def test_words_for_yes_and_no(word: str, value: bool, tmp_path: Path) -> None:
+    assert load({}, {"LAMBDACAP_LOCAL": word}, tmp_path).local is value
+
+
+def test_paths_of_the_file_are_relative_to_it(tmp_path: Path) -> None:
+    write(tmp_path, 'image = "model"\nhome = "/elsewhere"\n')
+    settings = load({}, {}, tmp_path)
+    assert settings.image == tmp_path / "model"
+    assert settings.home == Path("/elsewhere")
+
+
+def test_a_home_of_tilde_is_the_users(tmp_path: Path) -> None:
+    assert load({}, {"LAMBDACAP_HOME": "~/state"}, tmp_path).home == Path.home() / "state"
+
+
+@pytest.mark.parametrize(
+    ("environ", "file", "named"),
+    [
+        ({"LAMBDACAP_MEMORY": "lots"}, "", "LAMBDACAP_MEMORY is 'lots', not a whole number"),
+        ({"LAMBDACAP_MEMORY": "-1"}, "", "LAMBDACAP_MEMORY is '-1', not a whole number"),
+        ({"LAMBDACAP_LOCAL": "maybe"}, "", "LAMBDACAP_LOCAL is 'maybe', not true or false"),
+        ({}, "memory = '512 MB'", "memory in {file} is '512 MB', not a whole number"),
+        ({}, "memory = true", "memory in {file} is True, not a whole number"),
+        ({}, "local = 1", "local in {file} is 1, not true or false"),
+        ({}, "name = 5", "name in {file} is 5, not text"),
+        ({}, "image = 5", "image in {file} is 5, not a path"),
+        ({}, "memroy = 512", "{file} sets 'memroy', which is unknown"),
+        ({}, "given = ['x']", "{file} sets 'given', which is unknown"),
+        ({}, "memory = ", "{file} is not valid TOML"),
+    ],
+)
+def test_a_bad_value_names_its_source(environ: dict[str, str], file: str, named: str, tmp_path: Path) -> None:
+    if file:
+        write(tmp_path, file)
+    with pytest.raises(SettingsError) as caught:
+        load({}, environ, tmp_path)
+    assert named.format(file=tmp_path / "lambdacap.toml") in caught.value.message
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "lambdacap.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingsError, match=r"lambdacap\.toml is not valid TOML"):
+        load({}, {}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("values", "message", "hint"),
+    [
+        ({"name": "Lambdacap"}, "'Lambdacap' cannot name", "lower-case"),
+        ({"name": "x"}, "'x' cannot name", "2 to 40"),
+        ({"name": "a" * 41}, "cannot name", "2 to 40"),
+        ({"name": "ends-"}, "'ends-' cannot name", "2 to 40"),
+        ({"name": "a/b"}, "'a/b' cannot name", "letters, digits and hyphens"),
+        ({"name": "name\n"}, "cannot name", "letters, digits and hyphens"),
+        ({"region": "Frankfurt"}, "'Frankfurt' is no AWS region", "eu-central-1"),
+        ({"architecture": "sparc"}, "'sparc' is unknown", "x86_64 and arm64"),
+        ({"memory": 127}, "memory = 127 is out of range", "128 to 10240 MB"),
+        ({"memory": 10_241}, "memory = 10241 is out of range", "128 to 10240 MB"),
+        ({"timeout": 0}, "timeout = 0 is out of range", "1 to 900 seconds"),
+        ({"timeout": 901}, "timeout = 901 is out of range", "1 to 900 seconds"),
+        ({"log_retention": 2}, "log_retention = 2 days", "1, 3, 5, 7"),
+    ],
+)
+def test_what_aws_would_refuse_is_refused_at_once(values: dict[str, Any], message: str, hint: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(**values)
+    assert message in caught.value.message
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["ab", "a" * 40, "captions-2"])
+@pytest.mark.parametrize("region", ["eu-central-1", "us-gov-west-1", "ap-southeast-4", None])
+def test_good_names_and_regions(name: str, region: str | None) -> None:
+    settings = Settings(name=name, region=region)
+    # IAM's limit for the role, whose name holds both.
+    assert len(f"{settings.name}-{settings.region}") <= 64
+
+
+def test_the_checkouts_own_image_is_the_default() -> None:
+    assert (default_image() / "Dockerfile").is_file()
+    assert (default_image() / "handler.py").is_file()
