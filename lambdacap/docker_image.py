@@ -1,6 +1,6 @@
 """The Docker SDK: from a folder to an image in a registry.
 
-The only module that knows Docker. The tag of an image is a hash of what it is built from, so that the same
+Only the modules docker_* know Docker. The tag of an image is a hash of what it is built from, so that the same
 content is never built or pushed twice.
 """
 

@@ -24,7 +24,7 @@ ALLOWED = {
     "client": {"errors", "photo"},
     "deployment": {"settings", "errors"},
     "aws": {"errors"},
-    "docker_engine": {"errors"},
+    "docker_engine": {"errors", "events"},
     "docker_image": {"docker_engine", "settings", "errors", "events"},
     "docker_layers": {"docker_engine", "docker_image", "errors", "events"},
 }

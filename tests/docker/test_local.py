@@ -70,6 +70,7 @@ def test_the_function_is_the_pushed_image(engine: docker.DockerClient, own_cloud
     # A stop ends the containers; what is deployed comes back with the next start.
     own_cloud("local", "stop")
     assert containers(engine, own_cloud) == []
+    own_cloud("local", "start")
     assert own_cloud("invoke", "photo.jpg", "--json").data["caption"] == inside["caption"]
     assert len(containers(engine, own_cloud)) == 1
 
