@@ -187,12 +187,13 @@ def invoke(
     beam: Annotated[int, typer.Option(help="Candidates that the search keeps.", min=1, max=10)] = 3,
 ) -> None:
     """Send photos to the API and print their captions."""
-    from lambdacap import photo, pipeline
+    from lambdacap import photo
     from lambdacap.client import Client
     from lambdacap.events import Progress, Started
+    from lambdacap.status import locate
 
     prepared = [photo.prepare(path) for path in photos]
-    deployment = pipeline.locate(configure())
+    deployment = locate(configure())
     answers: list[dict[str, Any]] = []
     lines = []
     with Client(
@@ -211,10 +212,11 @@ def invoke(
 @command
 def status(configure: Configure, console: Console) -> None:
     """Show what is deployed and whether it is as it should be."""
-    from lambdacap import pipeline, views
+    from lambdacap import views
     from lambdacap.errors import DeploymentError
+    from lambdacap.status import status as look
 
-    there = pipeline.status(configure(), console.report)
+    there = look(configure(), console.report)
     deployment = there.deployment
     if not there.exists:
         raise DeploymentError(
@@ -236,12 +238,12 @@ def teardown(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove everything that the deployment owns, and prove that nothing is left."""
-    from lambdacap import pipeline
+    from lambdacap.teardown import teardown as remove
 
     settings = configure()
     if not yes and sys.stdin.isatty():
         typer.confirm(f"Remove the deployment {settings.name!r} and all that belongs to it?", abort=True, err=True)
-    removed = pipeline.teardown(settings, console.report)
+    removed = remove(settings, console.report)
     console.result(
         f"{removed.name} is gone", {"name": removed.name, "region": removed.region, "target": removed.target}
     )

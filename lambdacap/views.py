@@ -11,8 +11,9 @@ from rich.table import Column, Table
 if TYPE_CHECKING:
     from lambdacap.docker_layers import Layer
     from lambdacap.model.bundle import Bundle
-    from lambdacap.pipeline import Deployed, Status
+    from lambdacap.pipeline import Deployed
     from lambdacap.resources import Change
+    from lambdacap.status import Status
 
 _RUNS_AS = {
     "lambda": "AWS Lambda",
@@ -105,10 +106,8 @@ def status_table(status: Status) -> Table:
         if state is None:
             table.add_row(kind, "[red]missing[/]", "")
             continue
-        identity = state.identity
-        label = identity.get("url") or identity.get("uri") or identity.get("name") or identity["arn"]
         differs = change is not None and change.action != "keep"
-        table.add_row(kind, "[yellow]differs[/]" if differs else "[green]ok[/]", escape(label))
+        table.add_row(kind, "[yellow]differs[/]" if differs else "[green]ok[/]", escape(state.label))
         if differs and change:
             for key, (old, new) in change.differences.items():
                 table.add_row("", "", f"[dim]{escape(f'{key}: {_short(old)}, wanted {_short(new)}')}[/]")

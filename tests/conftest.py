@@ -19,6 +19,7 @@ from lambdacap.events import silent
 from lambdacap.local import cloud
 from lambdacap.resources import Site
 from lambdacap.settings import Settings
+from lambdacap.teardown import teardown
 from tests import processes
 from tests.command import NO_ENGINE, Command
 
@@ -97,7 +98,7 @@ def deployed(settings: Settings) -> Iterator[pipeline.Deployed]:
     """The stub, deployed in the session's local cloud."""
     yield pipeline.deploy(settings, silent)
     if settings.name in {d.name for d in Records(settings.home).all()}:
-        pipeline.teardown(settings, silent)
+        teardown(settings, silent)
 
 
 @pytest.fixture

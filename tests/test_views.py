@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from lambdacap.deployment import Deployment
-from lambdacap.pipeline import Deployed, Status
+from lambdacap.pipeline import Deployed
 from lambdacap.resources import Change, State
+from lambdacap.status import Status
 from lambdacap.views import deployed_data, plan_data, plan_table, status_data, status_table
 
 HERE = Deployment("captions", target="aws", account="123456789012", region="eu-central-1")

@@ -31,6 +31,8 @@ Method = dict[str, object]
 
 class Api(Resource):
     kind = "api"
+    title = "API Gateway REST API"
+    step = "create-api"
 
     def find(self, site: Site) -> State | None:
         gateway = site.aws.apigateway

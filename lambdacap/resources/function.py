@@ -30,6 +30,8 @@ _REASONS = {
 
 class Function(Resource):
     kind = "function"
+    title = "Lambda function"
+    step = "create-function"
 
     def find(self, site: Site) -> State | None:
         lambda_ = site.aws.lambda_

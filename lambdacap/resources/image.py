@@ -22,6 +22,8 @@ class Image(Resource):
     """In the local cloud without a Docker engine: a snapshot of the folder, run by the function process."""
 
     kind = "image"
+    title = "Docker image"
+    step = "push"
 
     def find(self, site: Site) -> State | None:
         """The image in use: the recorded one if it is still there, else the newest."""

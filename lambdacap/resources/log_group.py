@@ -8,6 +8,8 @@ from lambdacap.resources.resource import Change, Properties, Resource, Site, Sta
 
 class LogGroup(Resource):
     kind = "log group"
+    title = "CloudWatch log group"
+    step = "create-function"
 
     def find(self, site: Site) -> State | None:
         logs, name = site.aws.logs, log_group_name(site)

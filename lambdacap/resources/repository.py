@@ -11,6 +11,8 @@ from lambdacap.resources.resource import Change, Properties, Resource, Site, Sta
 
 class Repository(Resource):
     kind = "repository"
+    title = "Amazon ECR repository"
+    step = "push"
 
     def find(self, site: Site) -> State | None:
         ecr = site.aws.ecr

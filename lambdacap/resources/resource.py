@@ -23,6 +23,12 @@ class State:
     identity: Mapping[str, str]
     properties: Properties = field(default_factory=dict)
 
+    @property
+    def label(self) -> str:
+        """What a person calls it by."""
+        identity = self.identity
+        return identity.get("url") or identity.get("uri") or identity.get("name") or identity.get("arn", "")
+
 
 @dataclass(frozen=True)
 class Change:
@@ -56,9 +62,14 @@ class Site:
 
 
 class Resource(ABC):
-    """One kind of thing that a deployment owns. Every method may be repeated."""
+    """One kind of thing that a deployment owns. Every method may be repeated.
+
+    `title` is what AWS calls it, `step` the command that makes it alone.
+    """
 
     kind: ClassVar[str]
+    title: ClassVar[str]
+    step: ClassVar[str]
 
     @abstractmethod
     def find(self, site: Site) -> State | None:

@@ -19,6 +19,8 @@ TRUST = {
 
 class Role(Resource):
     kind = "role"
+    title = "IAM role"
+    step = "create-function"
 
     def find(self, site: Site) -> State | None:
         iam, name = site.aws.iam, role_name(site)

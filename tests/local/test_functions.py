@@ -18,6 +18,7 @@ from lambdacap.errors import AwsError
 from lambdacap.events import silent
 from lambdacap.resources import Site
 from lambdacap.settings import Settings
+from lambdacap.teardown import teardown
 
 Ask = Callable[..., requests.Response]
 
@@ -127,7 +128,7 @@ def test_a_handler_that_does_not_start_is_told_by_deploy(
         pipeline.deploy(broken, silent)
     assert words in caught.value.message
     assert caught.value.hint
-    pipeline.teardown(settings, silent)
+    teardown(settings, silent)
 
 
 def test_another_image_is_run_from_the_next_deploy_on(
@@ -164,4 +165,4 @@ def test_a_process_for_every_function(ask: Ask, settings: Settings) -> None:
     answer: Any = requests.post(deployed.deployment.url or "", data=b"", timeout=20).json()
     assert answer["pid"] != ask().json()["pid"]
     assert answer["environ"]["AWS_LAMBDA_FUNCTION_NAME"] == other.name
-    pipeline.teardown(other, silent)
+    teardown(other, silent)

@@ -21,6 +21,8 @@ from lambdacap.resources.log_group import log_group_name
 from lambdacap.resources.repository import pull_policy
 from lambdacap.resources.role import log_policy, role_name
 from lambdacap.settings import Settings
+from lambdacap.status import status
+from lambdacap.teardown import teardown
 from tests.calls import recorded
 from tests.conftest import ACCOUNT, REGION, STUB, without_engine
 
@@ -36,7 +38,7 @@ def standing(cloud_home: Path) -> Iterator[Settings]:
         pipeline.deploy(settings, silent)
     yield settings
     with without_engine():
-        pipeline.teardown(settings, silent)
+        teardown(settings, silent)
 
 
 @pytest.fixture
@@ -192,9 +194,9 @@ def test_drift_is_found_and_mended(case: str, site: Site, standing: Settings) ->
         assert changes(pipeline.plan(standing, silent)) == {kind: {key}}
     assert calls.writing == []
     assert changes(pipeline.deploy(standing, silent).changes) == {kind: {key}}
-    status = pipeline.status(standing, silent)
-    assert status.complete
-    assert changes(list(status.changes.values())) == {}
+    there = status(standing, silent)
+    assert there.complete
+    assert changes(list(there.changes.values())) == {}
     answers(Records(standing.home).load(site.deployment).url or "")
 
 
@@ -218,15 +220,15 @@ def answers(url: str) -> None:
 def test_a_resource_that_somebody_deleted_comes_back(site: Site, standing: Settings) -> None:
     site.aws.lambda_.delete_function(FunctionName=site.name)
     site.aws.logs.delete_log_group(logGroupName=log_group_name(site))
-    status = pipeline.status(standing, silent)
-    assert [kind for kind, state in status.states.items() if state is None] == ["log group", "function"]
-    assert status.exists
-    assert not status.complete
+    there = status(standing, silent)
+    assert [kind for kind, state in there.states.items() if state is None] == ["log group", "function"]
+    assert there.exists
+    assert not there.complete
     planned = {change.kind: change.action for change in pipeline.plan(standing, silent)}
     assert planned["function"] == planned["log group"] == "create"
     deployed = pipeline.deploy(standing, silent)
     assert [change.action for change in deployed.changes] == ["keep", "keep", "keep", "create", "create", "update"]
-    assert pipeline.status(standing, silent).complete
+    assert status(standing, silent).complete
     answers(deployed.deployment.url or "")
 
 

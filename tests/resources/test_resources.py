@@ -18,6 +18,8 @@ from lambdacap.resources import RESOURCES, Resource, Site
 from lambdacap.resources.log_group import log_group_name
 from lambdacap.resources.role import TRUST, log_policy, role_name
 from lambdacap.settings import Settings
+from lambdacap.status import status
+from lambdacap.teardown import teardown
 from tests.calls import recorded
 from tests.sites import ensured, having, removed
 
@@ -113,8 +115,8 @@ def test_what_is_not_ours_stays_untouched(
     acts: list[Callable[[Settings, Report], object]] = [
         pipeline.deploy,
         pipeline.plan,
-        pipeline.status,
-        pipeline.teardown,
+        status,
+        teardown,
     ]
     try:
         for act in acts:
