@@ -75,15 +75,18 @@ def predict(image: Image.Image, options: Mapping[str, str] = MappingProxyType({}
     """Says what is on the picture.
 
     Options: `beam`, 1 to 10 (3 as published); `attention`, "1" for one grid a word, rows × columns of shares
-    of attention that sum to about 1, laid over the whole picture. Others are not looked at. Raises
-    `InvalidOptionError`.
+    of attention that sum to about 1, laid over the whole picture; `candidates`, "1" for all captions that the
+    search saw end. Others are not looked at. Raises `InvalidOptionError`.
 
     Returns `{"caption": "a dog …", "words": ["a", "dog", …], "log_probability": -7.1, "model": "…"}`, and
-    `"attention": [[[0.01, …], …], …]` when it was asked for.
+    when they were asked for `"attention": [[[0.01, …], …], …]` and `"candidates": [{"caption": …, "words": …,
+    "log_probability": …}, …]`, the likeliest first, which is the caption itself. They change neither the
+    caption nor its log-probability, and take some steps of the decoder more.
     """
     beam = _beam(options.get("beam", str(DEFAULT_BEAM)))
     attention = _flag("attention", options.get("attention", "0"))
-    return _captioner().caption(image, beam=beam, attention=attention)
+    others = _flag("candidates", options.get("candidates", "0"))
+    return _captioner().caption(image, beam=beam, attention=attention, others=others)
 
 
 def _captioner() -> Captioner:

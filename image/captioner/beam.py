@@ -8,7 +8,7 @@ word.
 What differs, and why no caption changes:
 - The first step asks for one row, since all k rows of the published first step are equal.
 - The search stops once the best ended beam beats every live one: log-probabilities are ≤ 0, so totals only
-  fall.
+  fall. Who wants to know the others, too, lets it go on: see `candidates`.
 - If no beam ended after the last step, the best live one is the answer (the published code raises an error).
 - Equal totals go to the lowest (beam, word): the published order is whatever torch's `topk` does.
 """
@@ -65,12 +65,23 @@ class _Beam(NamedTuple):
 
 def search(decoder: Decoder[State], *, start: int, end: int, beam: int = 3, steps: int = MAX_STEPS) -> Found:
     """Finds the likeliest caption among those that a beam of `beam` ≥ 1 sees in `steps` ≥ 1 steps."""
+    return candidates(decoder, start=start, end=end, beam=beam, steps=steps, margin=0.0)[0]
+
+
+def candidates(
+    decoder: Decoder[State], *, start: int, end: int, beam: int, margin: float, steps: int = MAX_STEPS
+) -> list[Found]:
+    """All captions that the search saw end, the likeliest first; if none ended, the live ones.
+
+    `margin` ≥ 0 (natural logarithm) is how far it looks: it goes on until no live beam is within `margin` of
+    the best ended one. 0 finds the best and no step more; with any margin the first is the same.
+    """
     live = [_Beam((), ())]
     totals = np.zeros(1, np.float32)
     width = beam
     words = np.array([start], np.int64)
     state = decoder.first()
-    best: Found | None = None
+    found: list[Found] = []
     for _ in range(steps):
         log_probabilities, attention, state = decoder.step(words, state)
         vocabulary = log_probabilities.shape[1]
@@ -84,21 +95,23 @@ def search(decoder: Decoder[State], *, start: int, end: int, beam: int = 3, step
             for parent, word in zip(parents, words, strict=True)
         ]
         ended = words == end
-        for index in np.flatnonzero(ended):
-            total = float(totals[index])
-            # An equal one that comes later loses, as in list.index(max(…)).
-            if best is None or total > best.log_probability:
-                best = Found(list(live[index].words), list(live[index].attention), total, True)
+        found += [_found(live[index], totals[index], ended=True) for index in np.flatnonzero(ended)]
+        best = max((one.log_probability for one in found), default=-np.inf)
         going = np.flatnonzero(~ended)
         width = len(going)
-        if width == 0 or (best is not None and best.log_probability >= totals[going[0]]):
+        if width == 0 or (found and best - margin >= totals[going[0]]):
             break
         live = [live[index] for index in going]
         totals, words = totals[going], words[going]
         state = decoder.select(state, parents[going])
-    if best is None:
-        best = Found(list(live[0].words), list(live[0].attention), float(totals[0]), False)
-    return best
+    if not found:
+        found = [_found(one, total, ended=False) for one, total in zip(live, totals, strict=True)]
+    # Stable: an equal one that came later loses, as in list.index(max(…)).
+    return sorted(found, key=lambda one: -one.log_probability)
+
+
+def _found(beam: _Beam, total: np.float32, *, ended: bool) -> Found:
+    return Found(list(beam.words), list(beam.attention), float(total), ended)
 
 
 def _largest(scores: Floats, count: int) -> NDArray[np.intp]:
@@ -110,6 +123,6 @@ def _largest(scores: Floats, count: int) -> NDArray[np.intp]:
     threshold = np.partition(scores, scores.size - count)[scores.size - count]
     if np.isnan(threshold):
         raise ArithmeticError("the decoder's log-probabilities are not numbers")
-    candidates = np.flatnonzero(scores >= threshold)
-    order = np.argsort(-scores[candidates], kind="stable")
-    return candidates[order[:count]]
+    contenders = np.flatnonzero(scores >= threshold)
+    order = np.argsort(-scores[contenders], kind="stable")
+    return contenders[order[:count]]

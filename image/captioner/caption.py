@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Protocol
 
-from captioner.beam import search
+from captioner.beam import candidates
 from captioner.bundle import END, PAD, START, UNKNOWN, Bundle
 from captioner.preprocess import tensor
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from captioner.beam import Decoder, Floats
+    from captioner.beam import Decoder, Floats, Found
 
 # The published captioner drops all but <unk>. It stands for a word that the model does not know: nothing to
 # show.
 UNSAID = frozenset((PAD, UNKNOWN, START, END))
+
+CANDIDATE_MARGIN = math.log(1000)
+"""Natural logarithm: who asks for candidates waits for those that may still be a thousandth as likely as the best,
+and not for a hopeless beam's fiftieth word."""
 
 
 class Model(Protocol):
@@ -32,26 +37,31 @@ class Captioner:
         self.bundle = bundle
         self.model = load_model(bundle)
 
-    def caption(self, image: Image.Image, *, beam: int, attention: bool) -> dict[str, object]:
+    def caption(self, image: Image.Image, *, beam: int, attention: bool, others: bool = False) -> dict[str, object]:
         """The likeliest caption of a beam of that size (1 or more), in the form of `captioner.predict`."""
         bundle = self.bundle
         decoder = self.model.encode(tensor(image, bundle))
-        found = search(decoder, start=bundle.start, end=bundle.end, beam=beam)
-        said = [
-            (bundle.words[index], grid)
-            for index, grid in zip(found.words, found.attention, strict=True)
-            if bundle.words[index] not in UNSAID
-        ]
-        words = [word for word, _ in said]
-        answer: dict[str, object] = {
-            "caption": " ".join(words),
-            "words": words,
-            "log_probability": round(found.log_probability, 4),
-            "model": bundle.name,
-        }
+        margin = CANDIDATE_MARGIN if others else 0.0
+        found = candidates(decoder, start=bundle.start, end=bundle.end, beam=beam, margin=margin)
+        answer = {**self._sentence(found[0]), "model": bundle.name}
         if attention:
-            answer["attention"] = [self._grid(grid) for _, grid in said]
+            answer["attention"] = [self._grid(grid) for _, grid in self._said(found[0])]
+        if others:
+            # Beams that differ in what is not said are one candidate: the likelier, which comes first.
+            distinct: dict[object, dict[str, object]] = {}
+            for one in found:
+                sentence = self._sentence(one)
+                distinct.setdefault(sentence["caption"], sentence)
+            answer["candidates"] = list(distinct.values())
         return answer
+
+    def _sentence(self, found: Found) -> dict[str, object]:
+        words = [word for word, _ in self._said(found)]
+        return {"caption": " ".join(words), "words": words, "log_probability": round(found.log_probability, 4)}
+
+    def _said(self, found: Found) -> list[tuple[str, Floats]]:
+        pairs = [(self.bundle.words[index], grid) for index, grid in zip(found.words, found.attention, strict=True)]
+        return [(word, grid) for word, grid in pairs if word not in UNSAID]
 
     def _grid(self, attention: Floats) -> list[list[float]]:
         # Four digits are finer than any screen shows, and keep 50 words' grids in some 100 kB.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from captioner.beam import Step, search
+from captioner.beam import Found, Step, candidates, search
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -42,8 +42,11 @@ class Table:
         return state[beams]
 
 
-def published(table: Table, beam: int, steps: int) -> tuple[list[int], list[tuple[float, float]], float, bool]:
-    """`caption_image_beam_search`, with every beam, every word and every step spelled out."""
+Said = tuple[list[int], list[tuple[float, float]], float, bool]
+
+
+def published(table: Table, beam: int, steps: int) -> list[Said]:
+    """`caption_image_beam_search`, with every beam, every word and every step spelled out; the best comes first."""
     start, end = table.vocabulary + START, table.vocabulary + END
     k = min(beam, table.vocabulary)
     live: list[dict[str, Any]] = [{"words": [start], "seen": [], "score": np.float32(0), "state": 0} for _ in range(k)]
@@ -68,17 +71,27 @@ def published(table: Table, beam: int, steps: int) -> tuple[list[int], list[tupl
         k = len(live)
         if k == 0:
             break
-    ended = bool(complete)
-    candidates = complete or live
-    scores = [one["score"] for one in candidates]
-    best = candidates[scores.index(max(scores))]
-    return best["words"][1:], best["seen"], float(best["score"]), ended
+    kept = sorted(complete or live, key=lambda one: -one["score"])
+    return [(one["words"][1:], one["seen"], float(one["score"]), bool(complete)) for one in kept]
+
+
+def said(found: Found) -> Said:
+    seen = [(float(row), float(word)) for row, word in found.attention]
+    return found.words, seen, found.log_probability, found.ended
 
 
 def agree(table: Table, beam: int, steps: int) -> None:
-    found = search(table, start=table.vocabulary + START, end=table.vocabulary + END, beam=beam, steps=steps)
-    seen = [tuple(map(float, row)) for row in found.attention]
-    assert (found.words, seen, found.log_probability, found.ended) == published(table, beam, steps)
+    start, end = table.vocabulary + START, table.vocabulary + END
+    expected = published(table, beam, steps)
+    assert said(search(table, start=start, end=end, beam=beam, steps=steps)) == expected[0]
+    for margin in (0.0, 1.5, float("inf")):
+        found = candidates(table, start=start, end=end, beam=beam, steps=steps, margin=margin)
+        assert said(found[0]) == expected[0]
+        # What the search knows by then is the published list without its tail, down to the margin at least.
+        known = [said(one) for one in found]
+        assert [one for one in expected if one in known] == known
+        least = expected[0][2] - margin
+        assert [one for one in expected if one[2] > least] == [one for one in known if one[2] > least]
 
 
 # Quarters are exact in float32, so many totals are equal: ties are the rule and not the exception.
@@ -121,6 +134,15 @@ def test_without_an_end_the_best_unfinished_caption_is_the_answer() -> None:
     found = search(table, start=1, end=2, beam=2)
     assert (found.words, found.ended, table.steps) == ([0] * 50, False, 50)
     assert found.log_probability == -25
+
+
+def test_candidates_take_the_steps_that_the_margin_allows() -> None:
+    # After 0 comes 0 or the end, both a quarter each: one beam of three ends with every step, the last one never.
+    table = Table(np.array([[-0.25, -9, -0.25]], np.float32))
+    for margin, known, steps in ((0.0, 1, 1), (0.25, 2, 2), (0.5, 2, 3), (float("inf"), 2, 50)):
+        table.steps = 0
+        found = candidates(table, start=1, end=2, beam=3, margin=margin)
+        assert (len(found), table.steps) == (known, steps), margin
 
 
 def test_a_model_that_says_nan_is_an_error_and_not_a_caption() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import captioner
 import numpy as np
@@ -59,10 +60,23 @@ def test_attention_changes_no_word(scene: Image.Image) -> None:
     assert answer == captioner.predict(scene, {"beam": "5"})
 
 
+def test_candidates_come_best_first_and_change_nothing_else(scene: Image.Image) -> None:
+    options = {"beam": "6", "attention": "1"}
+    answer = captioner.predict(scene, {**options, "candidates": "1"})
+    candidates: Any = answer.pop("candidates")
+    assert answer == captioner.predict(scene, {**options, "candidates": "0"})
+    assert candidates[0] == {key: answer[key] for key in ("caption", "words", "log_probability")}
+    likely = [one["log_probability"] for one in candidates]
+    assert likely == sorted(likely, reverse=True)
+    assert 1 < len(candidates) <= 6
+    assert len({one["caption"] for one in candidates}) == len(candidates)
+    assert json.loads(json.dumps(candidates)) == candidates
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("beam", v) for v in ("0", "11", "-1", "3.0", "", " 3", "+3", "1_0", "٣", "²", "three", "9" * 5000)]
-    + [("attention", v) for v in ("", "2", "true", "yes", "1 ")],
+    + [(flag, v) for flag in ("attention", "candidates") for v in ("", "2", "true", "yes", "1 ")],
 )
 def test_an_option_that_cannot_be_followed_is_explained(scene: Image.Image, name: str, value: str) -> None:
     with pytest.raises(captioner.InvalidOptionError, match=f"^{name} must be .*, not ") as raised:
