@@ -185,14 +185,20 @@ def invoke(
     console: Console,
     photos: Annotated[list[Path], typer.Argument(help="Pictures to caption.", metavar="PHOTO...")],
     beam: Annotated[int, typer.Option(help="Candidates that the search keeps.", min=1, max=10)] = 3,
+    attention: Annotated[
+        Path | None,
+        typer.Option(help="Draw where the model looked for each word; - draws in the terminal.", metavar="FILE"),
+    ] = None,
 ) -> None:
     """Send photos to the API and print their captions."""
     from lambdacap import photo
+    from lambdacap.cli_attention import Drawing
     from lambdacap.client import Client
     from lambdacap.events import Progress, Started
     from lambdacap.status import locate
 
     prepared = [photo.prepare(path) for path in photos]
+    drawing = Drawing(attention, photos) if attention else None
     deployment = locate(configure())
     answers: list[dict[str, Any]] = []
     lines = []
@@ -202,7 +208,9 @@ def invoke(
     ) as client:
         for path, picture in zip(photos, prepared, strict=True):
             console.report(Started("invoke", f"captioning {path}"))
-            answer = client.caption(picture, {"beam": str(beam)})
+            answer = client.caption(picture, {"beam": str(beam)} | ({"attention": "1"} if drawing else {}))
+            if drawing:
+                drawing.draw(console, path, picture, answer)
             answers.append({"photo": str(path), **answer})
             lines.append(answer["caption"] if len(photos) == 1 else f"{path}: {answer['caption']}")
     console.result("\n".join(lines), answers[0] if len(answers) == 1 else answers)

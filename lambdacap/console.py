@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
+import shutil
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from lambdacap.errors import LambdacapError
+from lambdacap.errors import LambdacapError, SettingsError
 from lambdacap.events import Event, Finished, Progress, Started, Warned
 
 if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
     from rich.console import Console as RichConsole
     from rich.status import Status
     from rich.table import Table
@@ -88,6 +92,33 @@ class Console:
 
             # In a pipe nothing is folded: what reads it wants whole lines.
             RichConsole(width=None if sys.stdout.isatty() else _WIDE).print(plain)
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal that stdout is; 80 when it is none."""
+        return shutil.get_terminal_size().columns
+
+    def picture(self, titles: list[str], picture: Picture) -> None:
+        """Show a picture on stdout under a line of titles, each over its share of the width.
+
+        As finely as the terminal can: by kitty's or the sixel protocol, else in coloured block characters, and in
+        a pipe in grey ones. Raises `SettingsError` when the terminal cannot be asked which it is.
+        """
+        if sys.stdout.isatty() and not (sys.stdin.isatty() and os.get_terminal_size(sys.stdout.fileno()).columns):
+            raise SettingsError(
+                "this terminal cannot be asked how it shows pictures: stdin is something else, or it has no size",
+                hint="Leave stdin alone, or write the picture to a file.",
+            )
+        self._clear()
+        # It warns of terminals that do not tell the size of their characters; its guess does.
+        logging.getLogger("textual_image").setLevel(logging.ERROR)
+        from rich.console import Console as RichConsole
+        from textual_image.renderable import Image
+
+        each = self.width // len(titles)
+        out = RichConsole(width=self.width, highlight=False)
+        out.print("".join(title[: each - 1].center(each) for title in titles).rstrip(), markup=False)
+        out.print(Image(picture, width=self.width))
 
     @property
     def _err(self) -> RichConsole:

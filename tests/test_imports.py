@@ -12,7 +12,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE, IMAGE = ROOT / "lambdacap", ROOT / "image"
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "image" not in path.relative_to(PACKAGE).parts)
-HEAVY = {"boto3", "botocore", "docker", "rich", "requests", "PIL", "numpy", "onnxruntime", "onnx", "torch", "ministack"}
+HEAVY = {
+    *("boto3", "botocore", "docker", "rich", "requests", "PIL", "textual_image"),
+    *("numpy", "onnxruntime", "onnx", "torch", "ministack"),
+}
 
 ALLOWED = {
     "": set[str](),
@@ -22,6 +25,7 @@ ALLOWED = {
     "console": {"errors", "events"},
     "photo": {"errors"},
     "client": {"errors", "photo"},
+    "attention": {"errors", "photo"},
     "deployment": {"settings", "errors"},
     "aws": {"errors"},
     "docker_engine": {"errors", "events"},

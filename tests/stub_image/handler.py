@@ -30,4 +30,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, object]:  # noqa: 
         "memory": context.memory_limit_in_mb,
         "remaining_ms": context.get_remaining_time_in_millis(),
     }
+    if "attention" in query:
+        answer |= {"words": ["left", "right"], "attention": [[[1.0, 0.0]], [[0.0, 1.0]]]}
     return {"statusCode": 200, "headers": {"Content-Type": "application/json"}, "body": json.dumps(answer)}
