@@ -15,6 +15,9 @@ from lambdacap.resources.resource import Change, Properties, Resource, Site, Sta
 STAGE = "prod"
 BINARY_MEDIA_TYPES = ["image/*"]
 """Not `*/*`, which would turn the preflight's MOCK answer into an error."""
+MINIMUM_COMPRESSION_SIZE = 1024
+"""Bytes from which on the gateway compresses its answers: the web page, and the grids of attention. The function
+cannot: a browser's `Accept` begins with text, and for that the gateway leaves base64 as it is."""
 STATEMENT = "lambdacap-api"
 CORS = {
     "Access-Control-Allow-Origin": "'*'",
@@ -22,7 +25,7 @@ CORS = {
     "Access-Control-Allow-Headers": "'Authorization,Content-Type,X-Api-Key'",
     "Access-Control-Max-Age": "'86400'",
 }
-_CONFIGURATION = ("GET", "POST", "OPTIONS", "binary media types")
+_CONFIGURATION = ("GET", "POST", "OPTIONS", "binary media types", "minimum compression size")
 _FINGERPRINT = "configuration"
 """The stage variable that says which configuration the stage serves: changes need a new deployment."""
 
@@ -49,6 +52,7 @@ class Api(Resource):
             _identity(site.aws, api["id"]),
             {
                 "binary media types": api.get("binaryMediaTypes", []),
+                "minimum compression size": api.get("minimumCompressionSize"),
                 **{verb: _method(methods.get(verb)) for verb in ("GET", "POST", "OPTIONS")},
                 "permission": _granted(site),
                 "stage": stage.get("variables", {}).get(_FINGERPRINT) if stage else None,
@@ -66,6 +70,7 @@ class Api(Resource):
         }
         configuration: dict[str, object] = {
             "binary media types": BINARY_MEDIA_TYPES,
+            "minimum compression size": MINIMUM_COMPRESSION_SIZE,
             "GET": proxy,
             "POST": proxy,
             "OPTIONS": {"type": "MOCK", "authorization": "NONE", "headers": CORS},
@@ -84,12 +89,17 @@ class Api(Resource):
                 name=site.name,
                 description="made by lambdacap",
                 binaryMediaTypes=BINARY_MEDIA_TYPES,
+                minimumCompressionSize=MINIMUM_COMPRESSION_SIZE,
                 endpointConfiguration={"types": ["REGIONAL"]},
                 tags=site.tags,
             ),
         )
         # The permission of an API that somebody deleted is still there, and in the way.
-        properties = {"binary media types": BINARY_MEDIA_TYPES, "permission": _granted(site)}
+        properties = {
+            "binary media types": BINARY_MEDIA_TYPES,
+            "minimum compression size": MINIMUM_COMPRESSION_SIZE,
+            "permission": _granted(site),
+        }
         state = State(_identity(site.aws, api["id"]), properties)
         here = Site(site.aws, site.settings, site.deployment.having(self.kind, state.identity), site.report)
         return self.update(here, state, self.change(here, state))
@@ -99,6 +109,13 @@ class Api(Resource):
         wanted: Any = self.wanted(site)
         if "binary media types" in change.differences:
             self._put_binary_media_types(site, api, state.properties["binary media types"])
+        if "minimum compression size" in change.differences:
+            gateway.update_rest_api(
+                restApiId=api,
+                patchOperations=[
+                    {"op": "replace", "path": "/minimumCompressionSize", "value": str(MINIMUM_COMPRESSION_SIZE)}
+                ],
+            )
         verbs = [verb for verb in ("GET", "POST", "OPTIONS") if verb in change.differences]
         if verbs:
             root = self._root(site.aws, api)

@@ -11,6 +11,7 @@ from lambdacap.resources import Change, Site, State
 from lambdacap.resources.api import Api
 from lambdacap.settings import Settings
 from tests.servers import Answer, serving
+from tests.sites import ensured, removed
 from tests.test_aws import IDENTITY
 
 NOT_FOUND = Answer(404, b'{"__type": "NotFoundException", "message": "no such stage"}')
@@ -24,6 +25,21 @@ def test_other_binary_media_types_are_found(site: Site) -> None:
         assert Api().change(site, state).differences["binary media types"] == (["*/*", "image/*"], ["image/*"])
     finally:
         gateway.delete_rest_api(restApiId=api)
+
+
+def test_compression_that_somebody_switched_off_is_switched_on(site: Site) -> None:
+    there = ensured(site)
+    gateway, api = site.aws.apigateway, there.deployment.resources["api"]["id"]
+    try:
+        gateway.update_rest_api(
+            restApiId=api, patchOperations=[{"op": "replace", "path": "/minimumCompressionSize", "value": "10485760"}]
+        )
+        _, change = Api().ensure(there, Api().find(there))
+        assert change.differences == {"minimum compression size": (10485760, 1024)}
+        assert gateway.get_rest_api(restApiId=api)["minimumCompressionSize"] == 1024
+        assert Api().change(there, Api().find(there)).action == "keep"
+    finally:
+        removed(site)
 
 
 def test_binary_media_types_are_patched_and_put_live() -> None:
