@@ -139,6 +139,25 @@ def connect(*, region: str | None, profile: str | None, endpoint: str | None) ->
     return aws
 
 
+def ambient(profile: str | None) -> dict[str, tuple[str | None, str]]:
+    """The region and profile that AWS's own settings name, each with where: what counts when we are told nothing.
+
+    Raises `SettingsError` for an unknown profile.
+    """
+    with translated():
+        session = BotocoreSession(profile=profile)
+        session.get_scoped_config()  # which knows whether the profile exists
+        region = session.get_config_variable("region")
+    # botocore's order, which does not know the AWS_REGION of other tools.
+    variable = next((name for name in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE") if os.environ.get(name)), None)
+    used = session.profile or "default"
+    where = "AWS_DEFAULT_REGION" if os.environ.get("AWS_DEFAULT_REGION") else f"AWS's settings of profile {used}"
+    return {
+        "region": (region, where if region else "not set"),
+        "profile": (used, variable or "AWS's default"),
+    }
+
+
 @contextmanager
 def translated(aws: Aws | None = None) -> Iterator[None]:
     """Turn botocore's exceptions into ours, naming the call that failed."""

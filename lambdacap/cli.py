@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from lambdacap import __version__
+from lambdacap.cli_checks import checks
 from lambdacap.cli_model import model
 from lambdacap.console import Console
 from lambdacap.options import (
@@ -23,6 +24,7 @@ from lambdacap.options import (
     Timeout,
     Weights,
     command,
+    deploy_command,
 )
 from lambdacap.settings import Settings
 
@@ -38,6 +40,7 @@ app = typer.Typer(
 local = typer.Typer(help="The local cloud, by hand.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(local, name="local")
 app.add_typer(model, name="model")
+app.add_typer(checks)
 
 
 def main() -> None:
@@ -72,33 +75,16 @@ def common(
 
 
 @app.command()
-@command
+@deploy_command
 def deploy(
     configure: Configure,
     console: Console,
-    image: Image = None,
-    base_image: BaseImage = None,
-    weights: Weights = None,
-    architecture: Architecture = None,
-    memory: Memory = None,
-    timeout: Timeout = None,
-    log_retention: Retention = None,
-    docker: Docker = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
 ) -> None:
     """Build, push, create: everything, up to the URL. Run again, it mends only what differs."""
     from lambdacap import pipeline, views
 
-    settings = configure(
-        image=image,
-        base_image=base_image,
-        weights=weights,
-        architecture=architecture,
-        memory=memory,
-        timeout=timeout,
-        log_retention=log_retention,
-        docker=docker,
-    )
+    settings = configure()
     if dry_run:
         changes = pipeline.plan(settings, console.report)
         console.result(views.plan_table(changes), views.plan_data(changes))

@@ -43,7 +43,7 @@ class Deployment:
 
     def made_with(self, settings: Settings) -> Deployment:
         """This deployment, remembering the settings for the commands that follow."""
-        return replace(self, settings={key: _plain(getattr(settings, key)) for key in REMEMBERED})
+        return replace(self, settings={key: plain(getattr(settings, key)) for key in REMEMBERED})
 
     def having(self, kind: str, identity: Mapping[str, str]) -> Deployment:
         """This deployment with one more resource."""
@@ -115,8 +115,19 @@ class Records:
 def follow(settings: Settings, records: Records, target: str | None = None) -> Settings:
     """Settings that say which recorded deployment is meant: its target, region and profile.
 
-    What the user set narrows the choice, and so does `target`, "aws" or "local". Without any record the
-    settings stay as they are (names and tags will tell). Raises `DeploymentError` when more than one fits.
+    Without any record the settings stay as they are (names and tags will tell).
+    """
+    found = chosen(settings, records, target)
+    if found is None:
+        return settings
+    return replace(settings, local=found.target == "local", region=found.region, profile=found.profile)
+
+
+def chosen(settings: Settings, records: Records, target: str | None = None) -> Deployment | None:
+    """The recorded deployment that is meant.
+
+    What the user set narrows the choice, and so does `target`, "aws" or "local". Raises `DeploymentError` when
+    more than one fits.
     """
     fitting = [
         d
@@ -125,16 +136,13 @@ def follow(settings: Settings, records: Records, target: str | None = None) -> S
         and settings.region in (None, d.region)
         and settings.profile in (None, d.profile)
     ]
-    if not fitting:
-        return settings
     if len(fitting) > 1:
         places = ", ".join(f"{d.region} ({d.target} {d.account})" for d in fitting)
         raise DeploymentError(
             f"{settings.name!r} is deployed more than once: {places}",
             hint="Say which with --local, --region or --profile.",
         )
-    found = fitting[0]
-    return replace(settings, local=found.target == "local", region=found.region, profile=found.profile)
+    return fitting[0] if fitting else None
 
 
 def remembered(settings: Settings, deployment: Deployment) -> Settings:
@@ -145,5 +153,5 @@ def remembered(settings: Settings, deployment: Deployment) -> Settings:
     return replace(settings, **values)  # type: ignore[arg-type]
 
 
-def _plain(value: object) -> str | int | bool | None:
+def plain(value: object) -> str | int | bool | None:
     return value if value is None or isinstance(value, int) else str(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Concatenate, ParamSpec
@@ -12,7 +12,8 @@ from typing import Annotated, Any, Concatenate, ParamSpec
 import typer
 
 from lambdacap.console import Console, set_debug
-from lambdacap.settings import Settings, load
+from lambdacap.events import Warned
+from lambdacap.settings import Settings, load, strangers
 
 P = ParamSpec("P")
 
@@ -56,42 +57,63 @@ _COMMON: dict[str, Any] = {
     "json_output": Json,
     "debug": Debug,
 }
-_NO_FLAGS = {"json_output", "debug"}
+_DEPLOY: dict[str, Any] = {
+    "image": Image,
+    "base_image": BaseImage,
+    "weights": Weights,
+    "architecture": Architecture,
+    "memory": Memory,
+    "timeout": Timeout,
+    "log_retention": Retention,
+    "docker": Docker,
+}
+"""What a deploy can be told: for the commands that deploy, or that speak of it beforehand."""
+_NO_SETTINGS = {"json_output", "debug"}
+
+Body = Callable[Concatenate[Callable[..., Settings], Console, P], None]
 
 
-def command(
-    body: Callable[Concatenate[Callable[..., Settings], Console, P], None],
-) -> Callable[P, None]:
+def command(body: Body[P]) -> Callable[P, None]:
     """A Typer command from `body(settings, console, …)`, with the common options added to its own.
 
     `settings(**flags)` merges the common options and the given flags with environment and file.
     """
+    return _command(body, _COMMON)
 
+
+def deploy_command(body: Body[P]) -> Callable[P, None]:
+    """A `command` that also takes every option of a deploy; `settings()` holds them."""
+    return _command(body, {**_DEPLOY, **_COMMON})
+
+
+def _command(body: Body[P], options: Mapping[str, Any]) -> Callable[P, None]:
     @wraps(body)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        common = {name: kwargs.pop(name) for name in _COMMON}
-        set_debug(bool(common["debug"]))
-        console = Console(json_output=bool(common["json_output"]), debug=bool(common["debug"]))
+        taken: dict[str, Any] = {name: kwargs.pop(name) for name in options}
+        json_output, debug = (bool(taken.pop(name)) for name in ("json_output", "debug"))
+        set_debug(debug)
+        console = Console(json_output=json_output, debug=debug)
 
         def settings(**flags: Any) -> Settings:  # noqa: ANN401 - as many types as settings
-            shared = {name: value for name, value in common.items() if name not in _NO_FLAGS}
-            return load({**shared, **flags}, os.environ, Path.cwd())
+            for sentence in strangers(os.environ):
+                console.report(Warned(sentence))
+            return load({**taken, **flags}, os.environ, Path.cwd())
 
         with console:
             body(settings, console, *args, **kwargs)
 
     signature = inspect.signature(body, eval_str=True)
     own = list(signature.parameters.values())[2:]
-    common = [
+    added = [
         inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=False if name in _NO_FLAGS else None,
+            default=False if name in _NO_SETTINGS else None,
             annotation=annotation,
         )
-        for name, annotation in _COMMON.items()
+        for name, annotation in options.items()
     ]
-    parameters = [*own, *common]
+    parameters = [*own, *added]
     # Typer reads both, and must not look behind the wrapper.
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

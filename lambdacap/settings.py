@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ class Settings:
     builds on instead of its own default. `memory` is in MB,
     `timeout` in seconds, `log_retention` in days. `weights` says which model: published, demo, a path or an
     address. `home` is where records and the local cloud live.
-    `given` names what the user set himself, by whatever way.
+    `given` says of what the user set himself where he did: "--memory", "LAMBDACAP_MEMORY" or the file's path.
     """
 
     name: str = "lambdacap"
@@ -47,7 +48,7 @@ class Settings:
     log_retention: int = 14
     weights: str | None = None
     home: Path = field(default_factory=lambda: default_home())
-    given: frozenset[str] = frozenset()
+    given: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def bundle(self) -> Path | None:
@@ -62,23 +63,37 @@ class Settings:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise SettingsError(
-                f"name {self.name!r} cannot name a deployment",
+                f"name {self.name!r} cannot name a deployment{self._whose('name')}",
                 hint="Use 2 to 40 lower-case letters, digits and hyphens, beginning with a letter.",
             )
         if self.region is not None and not _REGION.fullmatch(self.region):
-            raise SettingsError(f"{self.region!r} is no AWS region", hint="One looks like eu-central-1.")
+            raise SettingsError(
+                f"{self.region!r} is no AWS region{self._whose('region')}", hint="One looks like eu-central-1."
+            )
         if self.architecture not in ARCHITECTURES:
             raise SettingsError(
-                f"architecture {self.architecture!r} is unknown",
+                f"architecture {self.architecture!r} is unknown{self._whose('architecture')}",
                 hint=f"Lambda has {' and '.join(ARCHITECTURES)}.",
             )
-        _check_range("memory", self.memory, 128, 10_240, "MB")
-        _check_range("timeout", self.timeout, 1, 900, "seconds")
+        self._check_range("memory", 128, 10_240, "MB")
+        self._check_range("timeout", 1, 900, "seconds")
         if self.log_retention not in RETENTION_DAYS:
             raise SettingsError(
-                f"log_retention = {self.log_retention} days is not offered by CloudWatch Logs",
+                f"log_retention = {self.log_retention} days is not offered by CloudWatch Logs"
+                + self._whose("log_retention"),
                 hint=f"Choose one of {', '.join(map(str, RETENTION_DAYS))}.",
             )
+
+    def _check_range(self, name: str, low: int, high: int, unit: str) -> None:
+        value = getattr(self, name)
+        if not low <= value <= high:
+            raise SettingsError(
+                f"{name} = {value} is out of range{self._whose(name)}", hint=f"Lambda takes {low} to {high} {unit}."
+            )
+
+    def _whose(self, name: str) -> str:
+        """Whose word a bad value is: in an error, its reader looks there."""
+        return f" ({self.given[name]})" if name in self.given else ""
 
 
 def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> Settings:
@@ -86,26 +101,38 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> 
 
     Raises `SettingsError` that names the source of a value that cannot be used.
     """
-    kinds = {f.name: _KINDS.get(f.name, str) for f in fields(Settings) if f.name != "given"}
     values: dict[str, Any] = {}
+    given: dict[str, str] = {}
     file = folder / FILE
-    if file.is_file():
-        try:
-            entries = tomllib.loads(file.read_text("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{file} is not valid TOML: {error}") from error
-        for key, value in entries.items():
-            if key not in kinds:
-                raise SettingsError(f"{file} sets {key!r}, which is unknown", hint=f"Known: {', '.join(kinds)}.")
-            values[key] = _convert(kinds[key], value, f"{key} in {file}")
-            if kinds[key] is Path:
-                values[key] = folder / values[key]
-    for key, kind in kinds.items():
-        variable = f"LAMBDACAP_{key.upper()}"
+    for key, value in _entries(file).items():
+        if key not in NAMES:
+            raise SettingsError(f"{file} sets {key!r}, which is unknown", hint=_meant(key))
+        values[key], given[key] = _convert(_kind(key), value, f"{key} in {file}"), str(file)
+        if _kind(key) is Path:
+            values[key] = folder / values[key]
+    for key in NAMES:
+        variable = _variable(key)
         if environ.get(variable):
-            values[key] = _convert(kind, environ[variable], variable)
-    values.update({key: value for key, value in flags.items() if value is not None})
-    return Settings(**values, given=frozenset(values))
+            values[key], given[key] = _convert(_kind(key), environ[variable], variable), variable
+    for key, value in flags.items():
+        if value is not None:
+            values[key], given[key] = value, flag(key)
+    return Settings(**values, given=given)
+
+
+def flag(name: str) -> str:
+    """The option of the command line that sets `name`."""
+    return "--" + {"architecture": "arch"}.get(name, name).replace("_", "-")
+
+
+def strangers(environ: Mapping[str, str]) -> list[str]:
+    """A sentence for every variable that looks like one of ours and is none."""
+    known = {_variable(name) for name in NAMES}
+    return [
+        f"{variable} is set, which lambdacap does not know. " + _meant(variable.removeprefix(_PREFIX), _variable)
+        for variable in sorted(environ)
+        if variable.startswith(_PREFIX) and variable not in known and not _TESTS.match(variable)
+    ]
 
 
 def default_image() -> Path:
@@ -129,6 +156,10 @@ def default_cache() -> Path:
     return user_cache_path("lambdacap")
 
 
+_PREFIX = "LAMBDACAP_"
+_TESTS = re.compile(r"LAMBDACAP_(CI_|ENGINE$|REQUIRE_DOCKER$)")
+"""The test suite's switches: who develops lambdacap has them set."""
+NAMES = tuple(f.name for f in fields(Settings) if f.name != "given")
 _KINDS: dict[str, type] = {
     "local": bool,
     "docker": bool,
@@ -150,6 +181,32 @@ _WORDS = {
 }
 
 
+def _kind(name: str) -> type:
+    return _KINDS.get(name, str)
+
+
+def _variable(name: str) -> str:
+    return _PREFIX + name.upper()
+
+
+def _entries(file: Path) -> dict[str, object]:
+    if not file.is_file():
+        return {}
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file} is not valid TOML: {error}") from error
+
+
+def _meant(word: str, spelled: Callable[[str], str] = str) -> str:
+    """What a misspelt setting was probably meant to be."""
+    word = word.lower().replace("-", "_")
+    near = [name for name in NAMES if word and name.startswith(word)] or difflib.get_close_matches(word, NAMES, n=1)
+    if near:
+        return f"Did you mean {spelled(near[0])}?"
+    return f"Known: {', '.join(spelled(name) for name in NAMES)}."
+
+
 def _convert(kind: type, value: object, where: str) -> object:
     if kind is bool and isinstance(value, str):
         value = _WORDS.get(value.lower(), value)
@@ -161,8 +218,3 @@ def _convert(kind: type, value: object, where: str) -> object:
         words = {bool: "true or false", int: "a whole number", Path: "a path", str: "text"}
         raise SettingsError(f"{where} is {value!r}, not {words[kind]}")
     return value
-
-
-def _check_range(name: str, value: int, low: int, high: int, unit: str) -> None:
-    if not low <= value <= high:
-        raise SettingsError(f"{name} = {value} is out of range", hint=f"Lambda takes {low} to {high} {unit}.")

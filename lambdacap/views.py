@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 if TYPE_CHECKING:
+    from lambdacap.config import Setting
     from lambdacap.docker_layers import Layer
     from lambdacap.model.bundle import Bundle
     from lambdacap.pipeline import Deployed
@@ -132,6 +133,33 @@ def status_data(status: Status) -> dict[str, object]:
         },
         "differences": [_change(change) for change in status.changes.values() if change.action != "keep"],
     }
+
+
+def config_table(settings: list[Setting]) -> Table:
+    """One row a setting; a second one where the commands that work on a deployment go by its record."""
+    table = Table(
+        "setting", Column("value", overflow="fold"), Column("from", overflow="fold"), box=None, pad_edge=False
+    )
+    for setting in settings:
+        for name, entry in ((setting.name, setting.deploy), ("  as deployed", setting.deployed)):
+            if entry is not None:
+                table.add_row(name, escape(_word(entry.value)), f"[dim]{escape(entry.source)}[/]")
+    return table
+
+
+def config_data(settings: list[Setting]) -> dict[str, object]:
+    return {
+        setting.name: {
+            **asdict(setting.deploy),
+            **({"deployed": asdict(setting.deployed)} if setting.deployed else {}),
+        }
+        for setting in settings
+    }
+
+
+def _word(value: object) -> str:
+    """A setting's value as it is written in `lambdacap.toml`, without quotes."""
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _change(change: Change) -> dict[str, object]:

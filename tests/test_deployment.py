@@ -176,7 +176,7 @@ class TestRemembered:
 
     def test_what_the_user_says_now_wins(self) -> None:
         deployment = HERE.made_with(Settings(memory=512, timeout=7))
-        now = replace(Settings(memory=1024), given=frozenset({"memory"}))
+        now = replace(Settings(memory=1024), given={"memory": "--memory"})
         back = remembered(now, deployment)
         assert (back.memory, back.timeout) == (1024, 7)
 

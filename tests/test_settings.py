@@ -21,13 +21,14 @@ def test_flag_beats_environment_beats_file_beats_default(tmp_path: Path) -> None
     settings = load({"memory": 2048, "timeout": None}, environ, tmp_path)
     assert (settings.memory, settings.timeout, settings.log_retention) == (2048, 30, 7)
     assert settings.architecture == "x86_64"
-    assert settings.given == {"memory", "timeout", "log_retention"}
+    file = str(tmp_path / "lambdacap.toml")
+    assert settings.given == {"memory": "--memory", "timeout": "LAMBDACAP_TIMEOUT", "log_retention": file}
 
 
 def test_nothing_given(tmp_path: Path) -> None:
     settings = load({"name": None, "local": None}, {}, tmp_path)
     assert settings == Settings()
-    assert settings.given == frozenset()
+    assert settings.given == {}
     assert (settings.name, settings.local, settings.memory, settings.timeout) == ("lambdacap", False, 3008, 60)
 
 
@@ -75,6 +76,40 @@ def test_a_bad_value_names_its_source(environ: dict[str, str], file: str, named:
     with pytest.raises(SettingsError) as caught:
         load({}, environ, tmp_path)
     assert named.format(file=tmp_path / "lambdacap.toml") in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("memroy", "Did you mean memory?"),
+        ("arch", "Did you mean architecture?"),
+        ("log-retention", "Did you mean log_retention?"),
+        ("Name", "Did you mean name?"),
+        ("colour", "Known: name, region, "),
+    ],
+)
+def test_an_unknown_key_is_guessed_at(key: str, meant: str, tmp_path: Path) -> None:
+    write(tmp_path, f'{key} = "x"\n')
+    with pytest.raises(SettingsError, match="which is unknown") as caught:
+        load({}, {}, tmp_path)
+    assert caught.value.hint.startswith(meant)
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "whose"),
+    [
+        ({"memory": 64}, {}, "(--memory)"),
+        ({}, {"LAMBDACAP_MEMORY": "64"}, "(LAMBDACAP_MEMORY)"),
+        ({}, {}, "({file})"),
+    ],
+)
+def test_a_value_out_of_range_names_its_source(
+    flags: dict[str, int], environ: dict[str, str], whose: str, tmp_path: Path
+) -> None:
+    write(tmp_path, "memory = 63\n")
+    with pytest.raises(SettingsError) as caught:
+        load(flags, environ, tmp_path)
+    assert caught.value.message.endswith(" is out of range " + whose.format(file=tmp_path / "lambdacap.toml"))
 
 
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_another_model_is_another_tag(image_folder: Callable[[dict[str, str]], P
 def test_a_dry_run_downloads_nothing(image_folder: Callable[[dict[str, str]], Path], tmp_path: Path) -> None:
     events: list[Event] = []
     home = tmp_path / "home"
-    settings = Settings(image=image_folder(FILES), home=home, given=frozenset(("home",)))
+    settings = Settings(image=image_folder(FILES), home=home, given={"home": "LAMBDACAP_HOME"})
     settled = weights.settle(settings, events.append, dry=True)
     assert settled.bundle is not None
     assert not home.exists()

@@ -1,0 +1,26 @@
+"""The commands that tell what would happen: `config`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import typer
+
+from lambdacap.console import Console
+from lambdacap.options import deploy_command
+from lambdacap.settings import Settings
+
+Configure = Callable[..., Settings]
+
+checks = typer.Typer(rich_markup_mode=None)
+
+
+@checks.command()
+@deploy_command
+def config(configure: Configure, console: Console) -> None:
+    """Show every setting, and whether a flag, a variable, a file, a record or a default says so."""
+    from lambdacap import views
+    from lambdacap.config import explain
+
+    settings = explain(configure())
+    console.result(views.config_table(settings), views.config_data(settings))
