@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -26,6 +27,10 @@ from tests.command import NO_ENGINE, Command
 STUB = Path(__file__).parent / "stub_image"
 ACCOUNT, REGION = "000000000000", "us-east-1"
 _numbers = itertools.count(1)
+
+# A shell starts what runs in its background deaf to Ctrl-C, and children inherit it: the commands that tests
+# interrupt would go on.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
