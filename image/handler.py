@@ -4,28 +4,28 @@
 directly, makes the function ready. What a predictor is stands in `captioner/__init__.py`; the variable
 `PREDICTOR` names it.
 
-Every request leaves one line of JSON on stdout, which is the function's log: never a picture nor its EXIF.
+Every request leaves one line of JSON on stdout, which is the function's log: see `journal.py`.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 
 # Has to come before numpy; the predictor's module may not think of it.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from importlib import import_module
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+import journal
 import picture
 from gateway import HttpError, Response, error_response, event, json_response, request
+from journal import since
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from gateway import Request
     from PIL.Image import Image
@@ -34,31 +34,28 @@ METHODS = "GET, POST, OPTIONS"
 
 
 class Predictor(Protocol):
-    """What a predictor's module must have; `InvalidOptionError` and `about` are optional."""
+    """What a predictor's module must have; `InvalidOptionError`, `about` and `measured` are optional."""
 
     def setup(self) -> None: ...
 
     def predict(self, image: Image, options: Mapping[str, str]) -> dict[str, object]: ...
 
 
-def log(**fields: object) -> None:
-    """One line of JSON for the function's log."""
-    sys.stdout.write(json.dumps(fields, ensure_ascii=False, default=str) + "\n")
-    sys.stdout.flush()
-
-
-_started = perf_counter()
 predictor = cast("Predictor", import_module(os.environ.get("PREDICTOR", "captioner")))
 _imported = perf_counter()
 predictor.setup()
 about: Mapping[str, Any] = getattr(predictor, "about", dict)()
+measured: Callable[[], Mapping[str, object]] = getattr(predictor, "measured", dict)
 # An empty tuple catches nothing: without the class, every exception of the predictor is a bug.
 invalid_option: type[Exception] | tuple[()] = getattr(predictor, "InvalidOptionError", ())
-log(
+_init_ms = since(journal.STARTED)
+_setup_ms = since(_imported)
+journal.write(
     event="init",
     model=about.get("model"),
-    import_ms=round(1e3 * (_imported - _started), 1),
-    setup_ms=round(1e3 * (perf_counter() - _imported), 1),
+    import_ms=round(_init_ms - _setup_ms, 1),
+    setup_ms=_setup_ms,
+    init_ms=_init_ms,
 )
 
 _cold = True
@@ -71,13 +68,20 @@ def handler(api_event: object, context: object = None) -> dict[str, object]:
     started = perf_counter()
     entry: dict[str, object] = {"event": "request", "request_id": getattr(context, "aws_request_id", None)}
     entry["cold"], _cold = _cold, False
+    if entry["cold"]:
+        entry["init_ms"] = _init_ms
     if api_event in ({}, {"warm": True}):
         entry["event"] = "warm"
         answer = warm()
+        entry["ms"] = since(started)
     else:
-        answer = event(answer_http(api_event, entry))
-    entry["ms"] = since(started)
-    log(**entry)
+        response = answer_http(api_event, entry)
+        entry["ms"] = since(started)
+        answer = event(with_headers(response, {"Server-Timing": journal.server_timing(entry)}))
+        # Where there is no function, as in tests, there is nobody to count for.
+        if name := os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
+            entry.update(journal.metrics(entry, name, time()))
+    journal.write(**entry)
     return answer
 
 
@@ -110,7 +114,7 @@ def answer_http(api_event: object, entry: dict[str, object]) -> Response:
 
 def respond(http: Request, entry: dict[str, object]) -> Response:
     """Routes by method: the API has one resource. Raises `HttpError`."""
-    entry["method"] = http.method
+    entry["method"] = http.method[:20]
     match http.method:
         case "POST":
             return answer_picture(http, entry)
@@ -132,18 +136,29 @@ def answer_picture(http: Request, entry: dict[str, object]) -> Response:
     except picture.ImageTooLargeError as error:
         raise HttpError(413, "image_too_large", str(error)) from error
     except picture.UnsupportedImageError as error:
-        entry["cause"] = repr(error.__cause__)[:200]
+        entry["cause"] = origin(error.__cause__)
         raise HttpError(400, "unsupported_image", str(error)) from error
     finally:
         entry["decode_ms"] = since(started)
     entry.update(format=seen.format, size=seen.size, truncated=seen.truncated)
     started = perf_counter()
     try:
-        return json_response(200, predictor.predict(seen.image, http.query))
+        answer = predictor.predict(seen.image, http.query)
     except invalid_option as error:
         raise HttpError(400, "invalid_parameter", str(error)) from error
-    finally:
-        entry["predict_ms"] = since(started)
+    entry.update(measured(), predict_ms=since(started))
+    return json_response(200, answer)
+
+
+def origin(error: BaseException | None) -> str | None:
+    """An exception's type and place, for the log. Not its text: that may quote the picture's EXIF."""
+    if error is None:
+        return None
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" in {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace is not None else ""
+    return type(error).__name__ + where
 
 
 def check_body(http: Request) -> None:
@@ -185,7 +200,7 @@ def page() -> Response:
 
 def with_cors(response: Response, origin: str) -> Response:
     """Lets pages of `origin` read the answer."""
-    cors = {"Access-Control-Allow-Origin": origin}
+    cors = {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": "Server-Timing"}
     if origin != "*":
         cors["Vary"] = "Origin"
     if response.status in (204, 405):
@@ -193,9 +208,9 @@ def with_cors(response: Response, origin: str) -> Response:
         cors["Access-Control-Allow-Methods"] = METHODS
         cors["Access-Control-Allow-Headers"] = "Content-Type, X-Api-Key"
         cors["Access-Control-Max-Age"] = "86400"
-    return Response(response.status, response.body, {**response.headers, **cors})
+    return with_headers(response, cors)
 
 
-def since(started: float) -> float:
-    """Milliseconds since a reading of `perf_counter`."""
-    return round(1e3 * (perf_counter() - started), 1)
+def with_headers(response: Response, more: Mapping[str, str]) -> Response:
+    """The answer with headers added."""
+    return Response(response.status, response.body, {**response.headers, **more})

@@ -11,6 +11,8 @@ another:
   the caller with status 400. Every other exception is a bug: status 500, and the stack trace goes to the log.
 - `about()` (optional): a mapping with `model` (a name) and `image_size` ((width, height) in pixels that the
   model looks at, from which the handler knows how coarsely a large JPEG may be decoded).
+- `measured()` (optional): a mapping of what the last successful `predict` has to say for the function's log, by
+  field; a name that ends in `_ms` holds milliseconds, and its caller sees it, too, as a `Server-Timing`.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-__all__ = ["BundleError", "InvalidOptionError", "about", "predict", "setup"]
+__all__ = ["BundleError", "InvalidOptionError", "about", "measured", "predict", "setup"]
 
 DEFAULT_BEAM = 3  # as published
 MAX_BEAM = 10
@@ -87,6 +89,11 @@ def predict(image: Image.Image, options: Mapping[str, str] = MappingProxyType({}
     attention = _flag("attention", options.get("attention", "0"))
     others = _flag("candidates", options.get("candidates", "0"))
     return _captioner().caption(image, beam=beam, attention=attention, others=others)
+
+
+def measured() -> dict[str, object]:
+    """Of the last caption: `encode_ms` (from pixels to features), `beam_ms`, and its number of `words`."""
+    return dict(_captioner().measured)
 
 
 def _captioner() -> Captioner:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from captioner.beam import candidates
@@ -36,14 +37,23 @@ class Captioner:
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.model = load_model(bundle)
+        self.measured: dict[str, object] = {}  # of the last caption: see `captioner.measured`
 
     def caption(self, image: Image.Image, *, beam: int, attention: bool, others: bool = False) -> dict[str, object]:
         """The likeliest caption of a beam of that size (1 or more), in the form of `captioner.predict`."""
         bundle = self.bundle
+        started = perf_counter()
         decoder = self.model.encode(tensor(image, bundle))
+        encoded = perf_counter()
         margin = CANDIDATE_MARGIN if others else 0.0
         found = candidates(decoder, start=bundle.start, end=bundle.end, beam=beam, margin=margin)
+        ended = perf_counter()
         answer = {**self._sentence(found[0]), "model": bundle.name}
+        self.measured = {
+            "encode_ms": round(1e3 * (encoded - started), 1),
+            "beam_ms": round(1e3 * (ended - encoded), 1),
+            "words": len(self._said(found[0])),
+        }
         if attention:
             answer["attention"] = [self._grid(grid) for _, grid in self._said(found[0])]
         if others:

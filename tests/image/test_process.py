@@ -58,6 +58,8 @@ def test_starts_with_few_modules_and_without_torch(bundle_folder: Path) -> None:
     assert [entry["event"] for entry in log] == ["init", "warm", "warm"]
     assert [entry.get("cold") for entry in log] == [None, True, False]
     assert log[0]["model"] == "tiny"
+    assert log[0]["init_ms"] == log[1]["init_ms"]
+    assert "init_ms" not in log[2]
 
 
 def bomb(kind: str) -> bytes:
