@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from lambdacap import __version__
 from lambdacap.cli_checks import checks
+from lambdacap.cli_invoke import invoke
 from lambdacap.cli_model import model
 from lambdacap.console import Console
 from lambdacap.options import (
@@ -164,42 +164,7 @@ def create_api(configure: Configure, console: Console, docker: Docker = None) ->
     _step(configure(docker=docker), console, "api")
 
 
-@app.command()
-@command
-def invoke(
-    configure: Configure,
-    console: Console,
-    photos: Annotated[list[Path], typer.Argument(help="Pictures to caption.", metavar="PHOTO...")],
-    beam: Annotated[int, typer.Option(help="Candidates that the search keeps.", min=1, max=10)] = 3,
-    attention: Annotated[
-        Path | None,
-        typer.Option(help="Draw where the model looked for each word; - draws in the terminal.", metavar="FILE"),
-    ] = None,
-) -> None:
-    """Send photos to the API and print their captions."""
-    from lambdacap import photo
-    from lambdacap.cli_attention import Drawing
-    from lambdacap.client import Client
-    from lambdacap.events import Progress, Started
-    from lambdacap.status import locate
-
-    prepared = [photo.prepare(path) for path in photos]
-    drawing = Drawing(attention, photos) if attention else None
-    deployment = locate(configure())
-    answers: list[dict[str, Any]] = []
-    lines = []
-    with Client(
-        deployment.url or "",
-        waiting=lambda reason, seconds: console.report(Progress("invoke", f"{reason}, again in {seconds:.0f} s")),
-    ) as client:
-        for path, picture in zip(photos, prepared, strict=True):
-            console.report(Started("invoke", f"captioning {path}"))
-            answer = client.caption(picture, {"beam": str(beam)} | ({"attention": "1"} if drawing else {}))
-            if drawing:
-                drawing.draw(console, path, picture, answer)
-            answers.append({"photo": str(path), **answer})
-            lines.append(answer["caption"] if len(photos) == 1 else f"{path}: {answer['caption']}")
-    console.result("\n".join(lines), answers[0] if len(answers) == 1 else answers)
+app.command()(invoke)
 
 
 @app.command()

@@ -22,18 +22,23 @@ _TEMPORARY = {429, 503, 504}
 
 
 class Client:
-    """Calls one deployed API; use it as a context manager. `waiting` is told why and how long it waits."""
+    """Calls one deployed API; use it as a context manager. `waiting` is told why and how long it waits.
+
+    `jitter` gives the share of each pause that is waited; of many callers each should take another.
+    """
 
     def __init__(
         self,
         url: str,
         *,
         waiting: Callable[[str, float], None] = lambda _reason, _seconds: None,
+        jitter: Callable[[], float] = lambda: 1.0,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.url = url
         self._waiting = waiting
+        self._jitter = jitter
         self._sleep = sleep
         self._clock = clock
         self._session = requests.Session()
@@ -57,8 +62,9 @@ class Client:
             answer = self._post(photo, options)
             if answer.status_code not in _TEMPORARY or self._clock() - start + pause > PATIENCE:
                 return self._read(answer, photo)
-            self._waiting(f"HTTP {answer.status_code}", pause)
-            self._sleep(pause)
+            share = pause * self._jitter()
+            self._waiting(f"HTTP {answer.status_code}", share)
+            self._sleep(share)
             pause = min(pause * 2, 15.0)
 
     def _post(self, photo: Photo, options: Mapping[str, str]) -> requests.Response:
@@ -111,8 +117,10 @@ class Client:
 _HINTS = {
     403: "There is no such API any more, or it wants a key: `lambdacap status` tells.",
     404: "There is no such API any more: `lambdacap status` tells.",
-    413: "The photo is too large for the gateway.",
+    413: "The photo is too large for the gateway; without --original it is shrunk.",
     429: "Too many callers at once; try again in a minute.",
+    500: "The gateway could not start the function: too many calls at once (the account's limit), or no permission, "
+    "which `lambdacap status` shows.",
     502: "The function failed: its log says why.",
     504: "The function takes longer than the gateway waits (29 s): give it more --memory.",
 }

@@ -7,15 +7,17 @@ import logging
 import os
 import shutil
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from lambdacap.errors import LambdacapError, SettingsError
-from lambdacap.events import Event, Finished, Progress, Started, Warned
+from lambdacap.events import Counted, Event, Finished, Progress, Started, Warned
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from rich.console import Console as RichConsole
+    from rich.progress import Progress as Bar
     from rich.status import Status
     from rich.table import Table
 
@@ -26,6 +28,7 @@ _MARKS = {
     "removed": "[red]-[/]",
     "stopped": "[red]-[/]",
     "updated": "[yellow]~[/]",
+    "failed": "[red]✗[/]",
 }
 _WIDE = 1000
 _debug = False
@@ -38,13 +41,18 @@ def set_debug(debug: bool) -> None:
 
 
 class Console:
-    """One command's output. `report` takes the events of the work; `result` prints what it came to."""
+    """One command's output. `report` takes the events of the work; `result` prints what it came to.
+
+    Many results are printed one by one, by `line`. Threads may report.
+    """
 
     def __init__(self, *, json_output: bool = False, debug: bool = False) -> None:
         self.json_output = json_output
         self.debug = debug
         self._begun = time.monotonic()
+        self._lock = threading.RLock()
         self._status: Status | None = None
+        self._bar: Bar | None = None
         self._title = ""
         self._rich: RichConsole | None = None
 
@@ -56,6 +64,10 @@ class Console:
 
     def report(self, event: Event) -> None:
         """Show one event of the work on stderr."""
+        with self._lock:
+            self._show(event)
+
+    def _show(self, event: Event) -> None:
         match event:
             case Started(title=title):
                 self._title, self._begun = title, time.monotonic()
@@ -65,6 +77,8 @@ class Console:
                 self._spin(f"{self._title}: [dim]{_escape(text[:100])}{amount}[/]")
                 if self.debug:
                     self._err.print(f"  [dim]{_escape(text)}{amount}[/]", soft_wrap=True)
+            case Counted(title=title, done=done, total=total):
+                self._count(title, done, total)
             case Finished(kind=kind, action=action, detail=detail):
                 self._clear()
                 seconds = time.monotonic() - self._begun
@@ -92,6 +106,16 @@ class Console:
 
             # In a pipe nothing is folded: what reads it wants whole lines.
             RichConsole(width=None if sys.stdout.isatty() else _WIDE).print(plain)
+
+    def line(self, plain: str | None, data: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
+        """Print one of many results on stdout: `data` as one line of JSON with --json, else `plain` if there is one."""
+        with self._lock:
+            text = json.dumps(data) if self.json_output else plain
+            if text is not None:
+                self._clear()
+                # Names of files need not be text.
+                sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
+                sys.stdout.flush()
 
     @property
     def width(self) -> int:
@@ -131,13 +155,36 @@ class Console:
     def _spin(self, text: str) -> None:
         if not self._err.is_terminal:
             return
-        if self._status is None:
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], description=text, refresh=True)
+        elif self._status is None:
             self._status = self._err.status(text)
             self._status.start()
         else:
             self._status.update(text)
 
+    def _count(self, title: str, done: int, total: int) -> None:
+        if not self._err.is_interactive:
+            return
+        if self._bar is None:
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+            from rich.table import Column
+
+            self._title = title
+            text = TextColumn(
+                "{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", max_width=50)
+            )
+            columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            # Redirected, stdout's lines would go to stderr.
+            self._bar = Bar(*columns, console=self._err, transient=True, auto_refresh=False, redirect_stdout=False)
+            self._bar.add_task(title, total=total)
+        self._bar.start()  # again, after a line was printed
+        self._bar.update(self._bar.task_ids[0], description=title, completed=done, refresh=True)
+
     def _clear(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
         if self._status is not None:
             self._status.stop()
             self._status = None

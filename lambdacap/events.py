@@ -25,8 +25,21 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """A step over many things goes on: `done` of `total` of them are over."""
+
+    kind: str
+    title: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Finished:
-    """A step is over: `action` is created, updated, kept, removed, absent, skipped, started, stopped or ready."""
+    """A step is over.
+
+    `action` is created, updated, kept, removed, absent, skipped, started, stopped, ready or failed.
+    """
 
     kind: str
     action: str
@@ -40,7 +53,7 @@ class Warned:
     text: str
 
 
-Event = Started | Progress | Finished | Warned
+Event = Started | Progress | Counted | Finished | Warned
 Report = Callable[[Event], None]
 
 

@@ -83,7 +83,8 @@ def test_the_whole_way_as_json(shared: Command, photo: Path, caption: str, name:
     assert shared("deploy", "--local", "--dry-run", "--json").data == {"changes": second["changes"]}
     one = shared("invoke", photo, "--json").data
     assert (one["photo"], one["caption"]) == (str(photo), caption)
-    assert [answer["caption"] for answer in shared("invoke", photo, photo, "--json").data] == [caption, caption]
+    several = shared("invoke", photo, photo, "--json").stdout.splitlines()
+    assert [json.loads(line)["caption"] for line in several] == [caption, caption]
     state = shared("status", "--json").data
     assert (state["complete"], state["differences"], state["url"]) == (True, [], first["url"])
     assert set(state["resources"]) == set(KINDS)

@@ -88,8 +88,8 @@ def test_it_deploys_captions_and_goes_from_any_folder(installed: Command) -> Non
         render(scene, rng, 640).save(installed.folder / f"{number}.jpg")
         wanted.append(scene.caption())
     assert installed("deploy", "--local").stdout.startswith("http://127.0.0.1:")
-    answers = installed("invoke", *(f"{number}.jpg" for number in range(SCENES)), "--json").data
-    captions = [answer["caption"] for answer in answers]
+    answers = installed("invoke", *(f"{number}.jpg" for number in range(SCENES)), "--json").stdout.splitlines()
+    captions = [json.loads(answer)["caption"] for answer in answers]
     assert sum(said == true for said, true in zip(captions, wanted, strict=True)) >= RIGHT, (captions, wanted)
     assert installed("deploy", "--local", "--json").data["changed"] is False
     installed("teardown", "--yes")

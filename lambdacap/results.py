@@ -1,0 +1,82 @@
+"""Answers in a file, one JSON object a line, each written as it comes: what a broken run goes on from."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+from lambdacap.errors import SettingsError
+
+_BEGINNING = '{"photo": '
+"""Of every line. A line without end that begins so is one that a crash cut short."""
+
+
+class Results:
+    """The file at `path`, made if it is not there; use it as a context manager.
+
+    `answered` names the photos that have an answer in it. Lines that tell of a failure, and one that a crash cut
+    short, are dropped: their photos are tried again. Raises `SettingsError` for a file that holds anything else,
+    which is left alone, or that cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.answered: set[str] = set()
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> Results:
+        try:
+            self._resume()
+            self._file = self.path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise SettingsError(
+                f"{self.path} cannot be written: {error.strerror}", hint="Choose another file for --output."
+            ) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, outcome: dict[str, Any]) -> None:
+        """Append one outcome; it is in the file when this returns, whatever happens to the run."""
+        assert self._file is not None, "not entered"  # noqa: S101 - a defect of ours
+        self._file.write(json.dumps(outcome) + "\n")
+        self._file.flush()
+
+    def _resume(self) -> None:
+        try:
+            text = self.path.read_text("utf-8")
+        except FileNotFoundError:
+            return
+        except UnicodeDecodeError as error:
+            raise self._foreign(1) from error
+        *lines, rest = text.split("\n")
+        kept = ""
+        for number, line in enumerate(lines, 1):
+            try:
+                outcome = json.loads(line)
+            except ValueError as error:
+                raise self._foreign(number) from error
+            if not isinstance(outcome, dict) or not isinstance(outcome.get("photo"), str):
+                raise self._foreign(number)
+            if "error" not in outcome:
+                self.answered.add(outcome["photo"])
+                kept += line + "\n"
+        if rest and not rest.startswith(_BEGINNING[: len(rest)]):
+            raise self._foreign(len(lines) + 1)
+        if kept != text:
+            draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
+            draft.write_text(kept, "utf-8")
+            draft.replace(self.path)
+
+    def _foreign(self, line: int) -> SettingsError:
+        return SettingsError(
+            f"{self.path} holds something else than answers (line {line})",
+            hint="Choose another file for --output; this one was left as it is.",
+        )
