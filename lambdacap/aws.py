@@ -242,6 +242,20 @@ def retry(
         sleep(every)
 
 
+def moments(
+    limit: float,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[float]:
+    """When to look at what takes a while: seconds since the start, from 0 to `limit`, soon seldom (every 2 s)."""
+    start, pause = clock(), 0.2
+    while (spent := clock() - start) <= limit:
+        yield spent
+        sleep(pause)
+        pause = min(2.0, pause * 1.5)
+
+
 def _no_credentials() -> CredentialsError:
     return CredentialsError(
         "no AWS credentials were found",

@@ -191,6 +191,23 @@ def status(configure: Configure, console: Console) -> None:
 
 @app.command()
 @command
+def rollback(
+    configure: Configure,
+    console: Console,
+    version: Annotated[
+        int | None, typer.Argument(help="Which one. [default: the one that was live before]", metavar="VERSION", min=1)
+    ] = None,
+) -> None:
+    """Go back to an earlier version of the function; without VERSION, to the one that was live before."""
+    from lambdacap.rollback import rollback as go_back
+
+    there = go_back(configure(), console.report, None if version is None else str(version))
+    number = there.resources["function"]["version"]
+    console.result(f"version {number} is live", {"name": there.name, "version": number, "url": there.url})
+
+
+@app.command()
+@command
 def teardown(
     configure: Configure,
     console: Console,

@@ -7,23 +7,18 @@ the same command goes on where it was.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
-from typing import Any
 
 from lambdacap import docker_engine, docker_image
 from lambdacap.aws import translated
 from lambdacap.deployment import Deployment, Records
-from lambdacap.errors import AwsError, DeploymentError
+from lambdacap.errors import DeploymentError
 from lambdacap.events import Finished, Report, Started, Warned
 from lambdacap.local import cloud
 from lambdacap.model import weights
 from lambdacap.resources import RESOURCES, Change, Site, State, States, find_all
 from lambdacap.settings import Settings
 from lambdacap.sign_in import sign_in
-
-WARM_EVENT = {"warm": True}
-"""What the handler answers without a picture: the model is loaded, the function works."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +34,7 @@ class Deployed:
 
 
 def deploy(settings: Settings, report: Report, only: tuple[str, ...] = ()) -> Deployed:
-    """Ensure every resource in order, and warm the function when anything changed.
+    """Ensure every resource in order.
 
     `only` restricts it to some kinds; what those need must be there. Raises `DeploymentError` if it is not.
     """
@@ -72,10 +67,7 @@ def deploy(settings: Settings, report: Report, only: tuple[str, ...] = ()) -> De
         records.save(site.deployment)
         changes.append(change)
         report(Finished(resource.kind, _DONE[change.action], _summary(resource.kind, state, change)))
-    deployed = Deployed(site.deployment, changes)
-    if deployed.changed and (not only or "function" in only):
-        _warm(site)
-    return deployed
+    return Deployed(site.deployment, changes)
 
 
 def plan(settings: Settings, report: Report) -> list[Change]:
@@ -117,24 +109,8 @@ def _changes(site: Site, states: States) -> dict[str, Change]:
     return changes
 
 
-def _warm(site: Site) -> None:
-    """Invoke the function once, directly: the first caller meets a loaded model, and a broken image is seen now."""
-    report, name = site.report, site.settings.name
-    report(Started("warm", "first start of the function"))
-    with translated(site.aws):
-        answer = site.aws.lambda_.invoke(FunctionName=name, Payload=json.dumps(WARM_EVENT).encode())
-        payload: Any = json.loads(answer["Payload"].read() or b"null")
-    if answer.get("FunctionError"):
-        reason = payload.get("errorMessage", payload) if isinstance(payload, dict) else payload
-        raise AwsError(
-            f"the function {name} is deployed, but fails when it starts: {reason}",
-            operation="lambda:Invoke",
-            hint=f"Its log is /aws/lambda/{name}; correct the image and deploy again.",
-        )
-    report(Finished("warm", "ready", str(payload.get("model", "")) if isinstance(payload, dict) else ""))
-
-
 def _summary(kind: str, state: State, change: Change) -> str:
+    version = f"; version {state.identity['version']} is live" if "version" in state.identity else ""
     if change.action == "update" and kind not in ("image", "api"):
-        return ", ".join(f"{key}: {old} → {new}" for key, (old, new) in change.differences.items())
-    return state.label
+        return ", ".join(f"{key}: {old} → {new}" for key, (old, new) in change.differences.items()) + version
+    return state.label + (version if change.action == "create" else "")

@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lambdacap.aws import translated
 from lambdacap.deployment import Deployment, Records, follow
 from lambdacap.errors import DeploymentError
 from lambdacap.events import Report, silent
 from lambdacap.resources import RESOURCES, Change, State, find_all
-from lambdacap.resources.function import PROXY_VARIABLE
+from lambdacap.resources.function import PROXY_VARIABLE, Function
+from lambdacap.resources.release import Release, find_release
 from lambdacap.settings import Settings
 from lambdacap.sign_in import sign_in
 
 
 @dataclass(frozen=True)
 class Status:
-    """What is there: the state of each resource by kind (None: missing), and what `deploy` would change."""
+    """What is there: the state of each resource by kind (None: missing), and what `deploy` would change.
+
+    `release` says which version of the function answers.
+    """
 
     deployment: Deployment
     states: Mapping[str, State | None]
     changes: Mapping[str, Change] = field(default_factory=dict)
+    release: Release | None = None
 
     @property
     def exists(self) -> bool:
@@ -46,11 +52,13 @@ def status(settings: Settings, report: Report) -> Status:
     """What is there, found by name and tag."""
     site, _ = sign_in(settings, report, following=True)
     site, states = find_all(site)
+    with translated(site.aws):
+        release = find_release(site) if states[Function.kind] else None
     if not all(states.values()):
-        return Status(site.deployment, states)
+        return Status(site.deployment, states, release=release)
     # The folder may have gone on since the deploy, which is no fault of what is deployed.
     rest = [resource for resource in RESOURCES if resource.kind != "image"]
-    return Status(site.deployment, states, {r.kind: r.change(site, states[r.kind]) for r in rest})
+    return Status(site.deployment, states, {r.kind: r.change(site, states[r.kind]) for r in rest}, release)
 
 
 def locate(settings: Settings) -> Deployment:

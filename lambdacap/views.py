@@ -112,6 +112,9 @@ def status_table(status: Status) -> Table:
         if differs and change:
             for key, (old, new) in change.differences.items():
                 table.add_row("", "", f"[dim]{escape(f'{key}: {_short(old)}, wanted {_short(new)}')}[/]")
+    if status.release:
+        previous = status.release.previous
+        table.add_row("live", "", f"version {status.release.version}" + (f", before it {previous}" if previous else ""))
     if status.runs_as:
         table.add_row("runs as", "", _RUNS_AS[status.runs_as])
     return table
@@ -127,6 +130,8 @@ def status_data(status: Status) -> dict[str, object]:
         "url": deployment.url,
         "complete": status.complete,
         "runs_as": status.runs_as,
+        "version": status.release.version if status.release else None,
+        "previous": status.release.previous if status.release else None,
         "resources": {
             kind: {"identity": dict(state.identity), **dict(state.properties)} if state else None
             for kind, state in status.states.items()

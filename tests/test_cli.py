@@ -146,6 +146,24 @@ def test_build_wants_an_engine(lambdacap: Command) -> None:
     assert "hint:" in refused.stderr
 
 
+def test_there_and_back(shared: Command, name: str) -> None:
+    shared("deploy", "--local")
+    assert "is the only one" in shared("rollback", code=1).stderr
+    assert "; version 2 is live" in shared("deploy", "--local", "--memory", 512).stderr
+    back = shared("rollback")
+    assert back.stdout == "version 1 is live\n"
+    assert "version 1, before it 2" in shared("status").stdout
+    again = shared("rollback", 2, "--json").data
+    assert (again["name"], again["version"]) == (name, "2")
+    state = shared("status", "--json").data
+    assert (state["version"], state["previous"], state["resources"]["function"]["memory"]) == ("2", "1", 512)
+    missing = shared("rollback", 7, code=1)
+    assert f"'{name}' has no version 7" in missing.stderr
+    assert "There are: 1, 2." in missing.stderr
+    shared("rollback", 0, code=2)
+    shared("teardown", "--yes")
+
+
 def test_two_deployments_side_by_side(own_cloud: Command, photo: Path, caption: str) -> None:
     own_cloud("deploy", "--local", "--name", "one")
     own_cloud("deploy", "--local", "--name", "two")

@@ -148,8 +148,11 @@ class Functions:
         self._guard = threading.Lock()
 
     def invoke(self, arn: str, version: str, request: str, deadline: float, event: object) -> object:
-        """Run `event` through the function; `deadline` is Unix time in seconds."""
-        key = (arn, version)
+        """Run `event` through the function; `deadline` is Unix time in seconds.
+
+        `arn` is the one that was called, which may end in a version or an alias.
+        """
+        key = (":".join(arn.split(":")[:7]), version)
         with self._guard:
             lock = self._locks.setdefault(key, threading.Lock())
         if not lock.acquire(timeout=max(0.0, deadline - time.time())):

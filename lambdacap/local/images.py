@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Set
 from pathlib import Path
 
 from lambdacap.docker_image import content
-
-KEPT = 2
-"""Copies kept a deployment: the one in use, and the one before."""
 
 
 class Images:
@@ -22,10 +20,10 @@ class Images:
     def path(self, name: str, tag: str) -> Path:
         return self.folder / name / tag
 
-    def newest(self, name: str) -> str | None:
-        """The tag added last, or None."""
+    def choose(self, name: str, recorded: str | None) -> str | None:
+        """The tag `recorded` if there is a copy, else the one added last, or None."""
         tags = self._by_age(name)
-        return tags[-1] if tags else None
+        return recorded if recorded in tags else tags[-1] if tags else None
 
     def add(self, name: str, tag: str, source: Path, bundle: Path | None = None) -> None:
         """Copy the build context (see `docker_image.content`); a copy appears whole or not at all."""
@@ -38,14 +36,21 @@ class Images:
                 shutil.copy2(file, draft / path)
             draft.rename(target)
         os.utime(target)
-        for old in self._by_age(name)[:-KEPT]:
-            shutil.rmtree(self.path(name, old))
+
+    def prune(self, name: str, used: Set[str]) -> None:
+        """Delete every copy but those tagged as in `used`, and drafts that a killed process left."""
+        for copy in self._copies(name):
+            if copy.name not in used:
+                shutil.rmtree(copy)
 
     def remove(self, name: str) -> None:
         """Delete every copy of `name`."""
         shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def _by_age(self, name: str) -> list[str]:
-        folder = self.folder / name
-        copies = [c for c in folder.iterdir() if not c.name.startswith(".")] if folder.is_dir() else []
+        copies = [copy for copy in self._copies(name) if not copy.name.startswith(".")]
         return [copy.name for copy in sorted(copies, key=lambda copy: copy.stat().st_mtime_ns)]
+
+    def _copies(self, name: str) -> list[Path]:
+        folder = self.folder / name
+        return list(folder.iterdir()) if folder.is_dir() else []

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from lambdacap.aws import TAG, Aws, code, found, retry
 from lambdacap.events import Progress
+from lambdacap.resources.release import LIVE
 from lambdacap.resources.resource import Change, Properties, Resource, Site, State, check_owner
 
 STAGE = "prod"
@@ -66,7 +68,7 @@ class Api(Resource):
             "type": "AWS_PROXY",
             "authorization": "NONE",
             "uri": f"arn:{site.aws.partition}:apigateway:{site.aws.region}:lambda:path/2015-03-31/functions/"
-            f"{function}/invocations",
+            f"{function}:{LIVE}/invocations",
         }
         configuration: dict[str, object] = {
             "binary media types": BINARY_MEDIA_TYPES,
@@ -94,14 +96,12 @@ class Api(Resource):
                 tags=site.tags,
             ),
         )
-        # The permission of an API that somebody deleted is still there, and in the way.
         properties = {
             "binary media types": BINARY_MEDIA_TYPES,
             "minimum compression size": MINIMUM_COMPRESSION_SIZE,
-            "permission": _granted(site),
         }
         state = State(_identity(site.aws, api["id"]), properties)
-        here = Site(site.aws, site.settings, site.deployment.having(self.kind, state.identity), site.report)
+        here = replace(site, deployment=site.deployment.having(self.kind, state.identity))
         return self.update(here, state, self.change(here, state))
 
     def update(self, site: Site, state: State, change: Change) -> State:
@@ -124,10 +124,10 @@ class Api(Resource):
                     gateway.delete_method(restApiId=api, resourceId=root["id"], httpMethod=verb)
                 _put_method(site.aws, api, root["id"], verb, wanted[verb])
         if "permission" in change.differences:
-            if change.differences["permission"][0]:
-                site.aws.lambda_.remove_permission(FunctionName=site.name, StatementId=STATEMENT)
+            self._forbid(site)  # what is there under that name, for whatever source, would be in the way
             site.aws.lambda_.add_permission(
                 FunctionName=site.name,
+                Qualifier=LIVE,
                 StatementId=STATEMENT,
                 Action="lambda:InvokeFunction",
                 Principal="apigateway.amazonaws.com",
@@ -142,6 +142,12 @@ class Api(Resource):
         found(
             lambda: _patiently(site, lambda: site.aws.apigateway.delete_rest_api(restApiId=state.identity["id"])),
             "NotFoundException",
+        )
+
+    def _forbid(self, site: Site) -> None:
+        found(
+            lambda: site.aws.lambda_.remove_permission(FunctionName=site.name, Qualifier=LIVE, StatementId=STATEMENT),
+            "ResourceNotFoundException",
         )
 
     def _root(self, aws: Aws, api: str) -> Any:  # noqa: ANN401 - API Gateway's own shape
@@ -223,7 +229,9 @@ def _put_method(aws: Aws, api: str, root: str, verb: str, wanted: Any) -> None: 
 
 def _granted(site: Site) -> str | None:
     """The source ARN from which the function may be invoked by the gateway, as it stands."""
-    answer = found(lambda: site.aws.lambda_.get_policy(FunctionName=site.name), "ResourceNotFoundException")
+    answer = found(
+        lambda: site.aws.lambda_.get_policy(FunctionName=site.name, Qualifier=LIVE), "ResourceNotFoundException"
+    )
     for statement in json.loads(answer["Policy"])["Statement"] if answer else []:
         if statement.get("Sid") == STATEMENT:
             conditions = statement.get("Condition", {})
@@ -248,4 +256,5 @@ def _patiently(site: Site, call: Any) -> Any:  # noqa: ANN401 - returns what `ca
         limit=240,
         every=31,
         waiting=lambda s: site.report(Progress("api", f"API Gateway asks for patience: next try in 31 s ({s:.0f} s)")),
+        sleep=site.sleep,
     )

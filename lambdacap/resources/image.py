@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Set
+from typing import Any
 
 from lambdacap import docker_engine, docker_image
 from lambdacap.aws import found
@@ -16,6 +18,8 @@ MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
 )
 """What Lambda runs (its guide: create a function from a container image)."""
+_DELETED_AT_ONCE = 100
+"""As many as BatchDeleteImage takes."""
 
 
 class Image(Resource):
@@ -28,7 +32,8 @@ class Image(Resource):
     def find(self, site: Site) -> State | None:
         """The image in use: the recorded one if it is still there, else the newest."""
         if _as_snapshot(site):
-            tag = Images(site.settings.home).newest(site.name)
+            recorded = site.deployment.resources.get(self.kind, {}).get("tag")
+            tag = Images(site.settings.home).choose(site.name, recorded)
             return _snapshot_state(site, tag) if tag else None
         answer = found(
             lambda: list(
@@ -102,6 +107,37 @@ class Image(Resource):
                 hint="Run the same command again; if it stays so, look at the engine's own log.",
             )
         return digest
+
+
+def identify(site: Site, uri: str) -> dict[str, str] | None:
+    """What the record holds of the image at `uri`, as a function names it; None when it is gone."""
+    if "@" not in uri:
+        tag = uri.rpartition(":")[2]
+        there = Images(site.settings.home).path(site.name, tag).is_dir()
+        return {"tag": tag, "uri": uri} if there else None
+    digest = uri.rpartition("@")[2]
+    answer = found(
+        lambda: site.aws.ecr.describe_images(repositoryName=site.name, imageIds=[{"imageDigest": digest}]),
+        "ImageNotFoundException",
+        "RepositoryNotFoundException",
+    )
+    details = answer["imageDetails"] if answer else []
+    return {"tag": details[0]["imageTags"][0], "digest": digest, "uri": uri} if details else None
+
+
+def prune(site: Site, used: Set[str]) -> None:
+    """Delete every image but those at the addresses in `used`.
+
+    Not by a lifecycle rule: one counts pushes, and could prune what is live after a few pushes that never went live.
+    """
+    if site.deployment.target == "local":
+        Images(site.settings.home).prune(site.name, {uri.rpartition(":")[2] for uri in used})
+    digests = {uri.rpartition("@")[2] for uri in used}
+    pages = site.aws.ecr.get_paginator("list_images").paginate(repositoryName=site.name)
+    old = sorted({image["imageDigest"] for page in pages for image in page["imageIds"]} - digests)
+    for begin in range(0, len(old), _DELETED_AT_ONCE):
+        some: Any = [{"imageDigest": digest} for digest in old[begin : begin + _DELETED_AT_ONCE]]
+        site.aws.ecr.batch_delete_image(repositoryName=site.name, imageIds=some)
 
 
 def _tag(site: Site) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -44,12 +45,13 @@ class Change:
 
 @dataclass(frozen=True)
 class Site:
-    """Where work happens: the account, what the user wants, and what is there so far."""
+    """Where work happens: the account, what the user wants, and what is there so far. `sleep` is how it waits."""
 
     aws: Aws
     settings: Settings
     deployment: Deployment
     report: Report
+    sleep: Callable[[float], None] = time.sleep
 
     @property
     def name(self) -> str:

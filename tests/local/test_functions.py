@@ -67,17 +67,19 @@ def test_a_timeout_kills_and_the_next_event_works(ask: Ask, settings: Settings) 
     assert not Path(f"/proc/{before}").exists()
 
 
-def test_a_changed_configuration_holds_from_the_next_event_on(ask: Ask, site: Site) -> None:
+def test_a_change_that_nobody_published_reaches_no_caller(ask: Ask, site: Site) -> None:
     before = ask().json()
     lambda_ = site.aws.lambda_
     variables = lambda_.get_function_configuration(FunctionName=site.name)["Environment"]["Variables"]
     lambda_.update_function_configuration(
         FunctionName=site.name, MemorySize=512, Environment={"Variables": {**variables, "GREETING": "hello"}}
     )
+    answer = lambda_.invoke(FunctionName=site.name, Payload=b'{"httpMethod": "GET"}')["Payload"].read()
+    latest = json.loads(json.loads(answer)["body"])
+    assert (latest["memory"], latest["environ"]["GREETING"]) == (512, "hello")
     after = ask().json()
-    assert (after["memory"], after["environ"]["GREETING"]) == (512, "hello")
-    assert after["pid"] != before["pid"]
-    assert "GREETING" not in before["environ"]
+    assert (after["memory"], after["pid"]) == (3008, before["pid"])
+    assert "GREETING" not in after["environ"]
 
 
 def test_one_event_at_a_time(ask: Ask) -> None:
@@ -124,7 +126,7 @@ def test_a_handler_that_does_not_start_is_told_by_deploy(
     handler: str, words: str, settings: Settings, image_folder: Callable[[dict[str, str]], Path]
 ) -> None:
     broken = replace(settings, image=image_folder({"handler.py": handler}))
-    with pytest.raises(AwsError, match="is deployed, but fails when it starts") as caught:
+    with pytest.raises(AwsError, match="fails when it starts") as caught:
         pipeline.deploy(broken, silent)
     assert words in caught.value.message
     assert caught.value.hint

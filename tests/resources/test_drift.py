@@ -101,6 +101,11 @@ def run_another_image(site: Site) -> None:
     site.aws.lambda_.update_function_code(FunctionName=site.name, ImageUri="someone/elses:image")
 
 
+def put_the_unpublished_live(site: Site) -> None:
+    add_a_variable(site)
+    site.aws.lambda_.update_alias(FunctionName=site.name, Name="live", FunctionVersion="$LATEST")
+
+
 def method(site: Site, verb: str) -> Any:  # noqa: ANN401 - arguments that API Gateway's calls share
     api = site.deployment.resources["api"]["id"]
     root = next(r for r in site.aws.apigateway.get_resources(restApiId=api)["items"] if r["path"] == "/")
@@ -136,13 +141,14 @@ def refuse_other_origins(site: Site) -> None:
 
 
 def forbid_the_api(site: Site) -> None:
-    site.aws.lambda_.remove_permission(FunctionName=site.name, StatementId="lambdacap-api")
+    site.aws.lambda_.remove_permission(FunctionName=site.name, Qualifier="live", StatementId="lambdacap-api")
 
 
 def allow_every_api(site: Site) -> None:
     forbid_the_api(site)
     site.aws.lambda_.add_permission(
         FunctionName=site.name,
+        Qualifier="live",
         StatementId="lambdacap-api",
         Action="lambda:InvokeFunction",
         Principal="apigateway.amazonaws.com",
@@ -173,6 +179,7 @@ DRIFTS: dict[str, tuple[Drift, str, str]] = {
     "function's role": (configure(Role="arn:aws:iam::000000000000:role/other"), "function", "role"),
     "variable": (add_a_variable, "function", "environment"),
     "code": (run_another_image, "function", "image"),
+    "alias moved": (put_the_unpublished_live, "function", "environment"),
     "GET elsewhere": (point_elsewhere, "api", "GET"),
     "POST to another function": (call_another_function, "api", "POST"),
     "POST signed": (ask_for_a_signature, "api", "POST"),
@@ -215,6 +222,16 @@ def answers(url: str) -> None:
     assert preflight.status_code == 200
     assert preflight.headers["Access-Control-Allow-Origin"] == "*"
     assert preflight.headers["Access-Control-Allow-Methods"] == "GET,POST,OPTIONS"
+
+
+def test_a_missing_alias_comes_back_with_its_permission(site: Site, standing: Settings) -> None:
+    site.aws.lambda_.delete_alias(FunctionName=site.name, Name="live")
+    expected = {"function": {"live"}, "api": {"permission"}}
+    assert changes(pipeline.plan(standing, silent)) == expected
+    deployed = pipeline.deploy(standing, silent)
+    assert changes(deployed.changes) == expected
+    assert changes(pipeline.plan(standing, silent)) == {}
+    answers(deployed.deployment.url or "")
 
 
 def test_a_resource_that_somebody_deleted_comes_back(site: Site, standing: Settings) -> None:

@@ -175,7 +175,9 @@ def test_the_role_may_write_to_its_own_log_group_and_nothing_else(site: Site) ->
 def test_only_this_api_may_invoke_the_function(site: Site) -> None:
     site = ensured(site)
     api = site.deployment.resources["api"]["id"]
-    (statement,) = json.loads(site.aws.lambda_.get_policy(FunctionName=site.name)["Policy"])["Statement"]
+    (statement,) = json.loads(site.aws.lambda_.get_policy(FunctionName=site.name, Qualifier="live")["Policy"])[
+        "Statement"
+    ]
     assert statement["Principal"] == {"Service": "apigateway.amazonaws.com"}
     assert statement["Action"] == "lambda:InvokeFunction"
     # One API, one stage, one path: its root.
