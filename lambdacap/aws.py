@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_pricing import PricingClient
     from mypy_boto3_resourcegroupstaggingapi import ResourceGroupsTaggingAPIClient
     from mypy_boto3_sts import STSClient
 
@@ -97,8 +98,15 @@ class Aws:
     def tagging(self) -> ResourceGroupsTaggingAPIClient:
         return cast("ResourceGroupsTaggingAPIClient", self._client("resourcegroupstaggingapi"))
 
-    def _client(self, service: str) -> object:
-        config = Config(
+    @cached_property
+    def pricing(self) -> PricingClient:
+        """The Price List lives in few regions; it is no part of a deploy, so nobody waits for it."""
+        near = {"eu": "eu-central-1", "ap": "ap-south-1"}.get(self.region[:2], "us-east-1")
+        impatient = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=2, read_timeout=5)
+        return cast("PricingClient", self._client("pricing", region_name=near, config=impatient))
+
+    def _client(self, service: str, *, region_name: str | None = None, config: Config | None = None) -> object:
+        ours = Config(
             # A local cloud that does not answer at once is gone.
             retries={"mode": "standard", "total_max_attempts": 2 if self.endpoint else 5},
             connect_timeout=10,
@@ -107,7 +115,9 @@ class Aws:
             # A company's proxy does not know our 127.0.0.1.
             proxies={} if self.endpoint else None,
         )
-        return self.session.client(service, endpoint_url=self.endpoint, config=config)  # type: ignore[call-overload]
+        return self.session.client(  # type: ignore[call-overload]
+            service, region_name=region_name, endpoint_url=self.endpoint, config=ours.merge(config) if config else ours
+        )
 
 
 def connect(*, region: str | None, profile: str | None, endpoint: str | None) -> Aws:

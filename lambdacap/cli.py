@@ -86,8 +86,11 @@ def deploy(
 
     settings = configure()
     if dry_run:
-        changes = pipeline.plan(settings, console.report)
-        console.result(views.plan_table(changes), views.plan_data(changes))
+        from lambdacap import cost
+
+        survey = pipeline.survey(settings, console.report)
+        estimate = cost.estimate(survey)
+        console.result(views.plan_table(survey.changes, estimate), views.plan_data(survey.changes, estimate))
         return
     deployed = pipeline.deploy(settings, console.report)
     console.note("deployed" if deployed.changed else "nothing to change: everything is as it should be")

@@ -7,7 +7,7 @@ the same command goes on where it was.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from lambdacap import docker_engine, docker_image
 from lambdacap.aws import translated
@@ -31,6 +31,16 @@ class Deployed:
     @property
     def changed(self) -> bool:
         return any(change.action != "keep" for change in self.changes)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What there is, and what a deploy would do; `site` is None when no local cloud runs that could be asked."""
+
+    settings: Settings
+    changes: list[Change]
+    site: Site | None = None
+    states: States = field(default_factory=dict)
 
 
 def deploy(settings: Settings, report: Report, only: tuple[str, ...] = ()) -> Deployed:
@@ -72,13 +82,18 @@ def deploy(settings: Settings, report: Report, only: tuple[str, ...] = ()) -> De
 
 def plan(settings: Settings, report: Report) -> list[Change]:
     """What `deploy` would do to each resource, without doing it."""
+    return survey(settings, report).changes
+
+
+def survey(settings: Settings, report: Report) -> Survey:
+    """Look at what is there, and what `deploy` would do. Calls nothing that writes."""
     docker_image.context_files(settings.image)
     settings = weights.settle(settings, report, dry=True)
     if settings.local and not cloud.running(settings.home) and not Records(settings.home).all(target="local"):
-        return [Change(resource.kind, "create", {}) for resource in RESOURCES]
+        return Survey(settings, [Change(resource.kind, "create", {}) for resource in RESOURCES])
     site, _ = sign_in(settings, report, start=settings.local)
     site, states = find_all(site)
-    return list(_changes(site, states).values())
+    return Survey(site.settings, list(_changes(site, states).values()), site, states)
 
 
 _DONE = {"create": "created", "update": "updated", "keep": "kept"}

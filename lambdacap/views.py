@@ -10,6 +10,7 @@ from rich.table import Column, Table
 
 if TYPE_CHECKING:
     from lambdacap.config import Setting
+    from lambdacap.cost import Estimate
     from lambdacap.docker_layers import Layer
     from lambdacap.model.bundle import Bundle
     from lambdacap.pipeline import Deployed
@@ -23,8 +24,8 @@ _RUNS_AS = {
 }
 
 
-def plan_table(changes: list[Change]) -> Table:
-    """One row a resource: what a deploy would do, property by property for an update."""
+def plan_table(changes: list[Change], estimate: Estimate) -> Table:
+    """One row a resource: what a deploy would do, property by property for an update. Below, what it will cost."""
     table = Table("resource", "action", Column("what", overflow="fold"), box=None, pad_edge=False)
     for change in changes:
         differences = (
@@ -33,11 +34,26 @@ def plan_table(changes: list[Change]) -> Table:
             else []
         )
         table.add_row(change.kind, change.action, escape("\n".join(differences)))
+    table.add_row()
+    table.add_row(
+        "1,000 captions",
+        f"${estimate.per_thousand:.4f}",
+        f"{estimate.seconds:.2f} s at {estimate.memory} MB ({escape(estimate.duration)})",
+    )
+    table.add_row("idle month", f"${estimate.idle_month:.4f}", f"the image's storage ({escape(estimate.image)})")
+    table.add_row("prices", "", f"{escape(estimate.prices.source)}, without free tier, logs and traffic")
     return table
 
 
-def plan_data(changes: list[Change]) -> dict[str, object]:
-    return {"changes": [_change(change) for change in changes]}
+def plan_data(changes: list[Change], estimate: Estimate) -> dict[str, object]:
+    return {
+        "changes": [_change(change) for change in changes],
+        "cost": {
+            "usd_per_1000_captions": estimate.per_thousand,
+            "usd_per_idle_month": estimate.idle_month,
+            **asdict(estimate),
+        },
+    }
 
 
 def deployed_data(deployed: Deployed) -> dict[str, object]:
@@ -49,7 +65,7 @@ def deployed_data(deployed: Deployed) -> dict[str, object]:
         "region": deployment.region,
         "url": deployment.url,
         "changed": deployed.changed,
-        **plan_data(deployed.changes),
+        "changes": [_change(change) for change in deployed.changes],
         "resources": {kind: dict(identity) for kind, identity in deployment.resources.items()},
     }
 

@@ -8,8 +8,10 @@ import json
 from rich.console import Console
 from rich.table import Table
 
+from lambdacap.cost import Estimate
 from lambdacap.deployment import Deployment
 from lambdacap.pipeline import Deployed
+from lambdacap.pricing import table
 from lambdacap.resources import Change, State
 from lambdacap.status import Status
 from lambdacap.views import deployed_data, plan_data, plan_table, status_data, status_table
@@ -20,20 +22,26 @@ CHANGES = [
     Change("function", "update", {"memory": (128, 3008), "environment": ({"A": "[red]"}, {})}),
     Change("api", "keep", {}),
 ]
+ESTIMATE = Estimate(
+    table("eu-central-1", "x86_64"), 3008, 0.25, "the mean of 4 captions in its log", 2**30, "2 × 537 MB"
+)
 
 
-def text(table: Table, width: int = 200) -> str:
+def text(shown: Table, width: int = 200) -> str:
     stream = io.StringIO()
-    Console(file=stream, width=width).print(table)
+    Console(file=stream, width=width).print(shown)
     return stream.getvalue()
 
 
 def test_a_plan_tells_what_an_update_changes() -> None:
-    words = text(plan_table(CHANGES))
+    words = text(plan_table(CHANGES, ESTIMATE))
     assert "memory: 128 → 3008" in words
     assert "environment: {'A': '[red]'} → {}" in words
+    assert "1,000 captions  $0.0159  0.25 s at 3008 MB (the mean of 4 captions in its log)" in words
+    assert "idle month      $0.1000  the image's storage (2 × 537 MB)" in words
+    assert "(us-east-1, eu-central-1's may differ)" in words
     assert "policy" not in words  # of something new, everything is new
-    json.dumps(plan_data(CHANGES))
+    json.dumps(plan_data(CHANGES, ESTIMATE))
 
 
 def test_a_status_tells_missing_and_differing() -> None:

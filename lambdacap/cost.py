@@ -1,0 +1,135 @@
+"""What a deployment will cost: for 1,000 captions, and for a month in which nobody calls."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from lambdacap import docker_image, pricing
+from lambdacap.aws import LOCAL_REGION, found, translated
+from lambdacap.errors import AwsError
+from lambdacap.pipeline import Survey
+from lambdacap.resources import Site
+from lambdacap.settings import Settings
+
+WARM_SECONDS = 0.2
+"""Assumed for a warm caption of the published model on one vCPU: 0.19 s under a quota of one, rounded up."""
+VCPU_MB = 1769
+"""Memory at which Lambda gives one vCPU; below, it gives that share of one (Lambda's guide: memory)."""
+BASE_BYTES = 250_000_000
+"""About what AWS's base image and the handler's requirements take in ECR, compressed."""
+PUBLISHED_BYTES = 250_000_000
+"""The published weights, converted."""
+IMAGES_KEPT = 2
+"""The live one and the one before."""
+_DAYS = 7
+_REPORT = re.compile(r"REPORT RequestId: (\S+)\t.*Billed Duration: (\d+) ms")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """US dollars, and what they were reckoned from. `seconds` are what Lambda bills for a caption."""
+
+    prices: pricing.Prices
+    memory: int
+    seconds: float
+    duration: str
+    image_bytes: int
+    image: str
+
+    @property
+    def per_thousand(self) -> float:
+        """For 1,000 captions: Lambda's time, Lambda's requests, the gateway's requests."""
+        prices = self.prices
+        time_ = self.memory / 1024 * self.seconds * prices.gb_second
+        return 1000 * (time_ + prices.invocation + prices.request)
+
+    @property
+    def idle_month(self) -> float:
+        """For a month without a call: the images in ECR, which counts in binary GB."""
+        return self.image_bytes / 2**30 * self.prices.gb_month
+
+
+def estimate(survey: Survey) -> Estimate:
+    """What the deployment that `survey` looked at will cost once it is deployed."""
+    settings, site = survey.settings, survey.site
+    if site is None:
+        prices = pricing.table(LOCAL_REGION, settings.architecture)
+    else:
+        prices = pricing.prices(site.aws, settings.architecture)
+    seconds, duration = _duration(survey)
+    size, image = _images(survey)
+    return Estimate(prices, settings.memory, seconds, duration, size, image)
+
+
+def _duration(survey: Survey) -> tuple[float, str]:
+    """Seconds billed for a caption, and how they are known."""
+    settings, site, function = survey.settings, survey.site, survey.states.get("function")
+    if site and function and function.properties.get("memory") == settings.memory:
+        measured = _billed(site)
+        if measured:
+            where = " on this machine" if settings.local else ""
+            return statistics.fmean(measured), f"the mean of {len(measured)} captions in its log{where}"
+    return WARM_SECONDS * max(1.0, VCPU_MB / settings.memory), "assumed, for the published model when warm"
+
+
+def _billed(site: Site) -> list[float]:
+    """Seconds billed for the captions in the last days' log, cold starts among them."""
+    with translated(site.aws):
+        answer = found(
+            lambda: site.aws.logs.filter_log_events(
+                logGroupName=f"/aws/lambda/{site.name}", startTime=int((time.time() - _DAYS * 86_400) * 1000)
+            ),
+            "ResourceNotFoundException",
+        )
+    lines = [event.get("message", "") for event in answer["events"]] if answer else []
+    captions = {entry.get("request_id") for line in lines if (entry := _entry(line)) and _is_caption(entry)}
+    reports = [match for line in lines if (match := _REPORT.match(line))]
+    return [int(report[2]) / 1000 for report in reports if report[1] in captions]
+
+
+def _entry(line: str) -> dict[str, object] | None:
+    """The handler's own line about a request."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+def _is_caption(entry: dict[str, object]) -> bool:
+    return (entry.get("event"), entry.get("method"), entry.get("status")) == ("request", "POST", 200)
+
+
+def _images(survey: Survey) -> tuple[int, str]:
+    """Bytes in ECR, and how they are known."""
+    stored = _stored(survey.site) if survey.site and survey.states.get("image") else []
+    if stored:
+        changes = any(change.kind == "image" and change.action != "keep" for change in survey.changes)
+        count = min(IMAGES_KEPT, len(stored) + changes)
+        return stored[0] * count, f"{count} × {stored[0] / 1e6:.0f} MB"
+    size = BASE_BYTES + _context_bytes(survey.settings)
+    return size, f"about {size / 1e6:.0f} MB, assumed"
+
+
+def _stored(site: Site) -> list[int]:
+    """The sizes of the images in ECR, the newest first."""
+    try:
+        with translated(site.aws):
+            images = site.aws.ecr.describe_images(repositoryName=site.name)["imageDetails"]
+    except AwsError:
+        return []
+    newest = sorted(images, key=lambda image: image["imagePushedAt"], reverse=True)
+    return [image["imageSizeInBytes"] for image in newest if image.get("imageSizeInBytes")]
+
+
+def _context_bytes(settings: Settings) -> int:
+    """What the build context adds; weights hardly compress."""
+    bundle = settings.bundle
+    to_come = 0 if bundle is None or bundle.is_dir() else PUBLISHED_BYTES
+    files: list[Path] = list(docker_image.content(settings.image, bundle).values())
+    return to_come + sum(file.stat().st_size for file in files)
