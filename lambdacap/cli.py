@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from lambdacap import __version__
+from lambdacap import __version__, cli_insight
 from lambdacap.cli_checks import checks
 from lambdacap.cli_invoke import invoke
 from lambdacap.cli_model import model
@@ -170,26 +170,8 @@ def create_api(configure: Configure, console: Console, docker: Docker = None) ->
 app.command()(invoke)
 
 
-@app.command()
-@command
-def status(configure: Configure, console: Console) -> None:
-    """Show what is deployed and whether it is as it should be."""
-    from lambdacap import views
-    from lambdacap.errors import DeploymentError
-    from lambdacap.status import status as look
-
-    there = look(configure(), console.report)
-    deployment = there.deployment
-    if not there.exists:
-        raise DeploymentError(
-            f"nothing named {deployment.name!r} is deployed in {deployment.region} ({deployment.target})",
-            hint="`lambdacap deploy` deploys it; with --local, on this machine.",
-        )
-    console.result(views.status_table(there), views.status_data(there))
-    if not there.complete:
-        raise DeploymentError(
-            f"the deployment {deployment.name!r} is unfinished", hint="`lambdacap deploy` finishes it."
-        )
+app.command()(cli_insight.status)
+app.command()(cli_insight.logs)
 
 
 @app.command()

@@ -55,6 +55,7 @@ class Console:
         self._bar: Bar | None = None
         self._title = ""
         self._rich: RichConsole | None = None
+        self._out: RichConsole | None = None
 
     def __enter__(self) -> Console:
         return self
@@ -107,15 +108,26 @@ class Console:
             # In a pipe nothing is folded: what reads it wants whole lines.
             RichConsole(width=None if sys.stdout.isatty() else _WIDE).print(plain)
 
-    def line(self, plain: str | None, data: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
-        """Print one of many results on stdout: `data` as one line of JSON with --json, else `plain` if there is one."""
+    def line(self, plain: str | None, data: Any, *, markup: bool = False) -> None:  # noqa: ANN401 - as JSON can hold
+        """Print one of many results on stdout: `data` as one line of JSON with --json, else `plain` if there is one.
+
+        `markup`: it is Rich's, for colours in a terminal.
+        """
         with self._lock:
             text = json.dumps(data) if self.json_output else plain
-            if text is not None:
-                self._clear()
-                # Names of files need not be text.
-                sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
-                sys.stdout.flush()
+            if text is None:
+                return
+            self._clear()
+            if markup and not self.json_output:
+                if self._out is None:
+                    from rich.console import Console as RichConsole
+
+                    self._out = RichConsole(highlight=False)
+                self._out.print(text, soft_wrap=True)
+                return
+            # Names of files need not be text.
+            sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
+            sys.stdout.flush()
 
     @property
     def width(self) -> int:

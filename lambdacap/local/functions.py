@@ -17,15 +17,13 @@ import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import boto3
 
 from lambdacap.aws import LOCAL_KEY
 from lambdacap.local.images import Images
-
-if TYPE_CHECKING:
-    from mypy_boto3_lambda import LambdaClient
+from lambdacap.local.log_stream import LogStream
 
 HANDLER = "handler.handler"
 """The image's CMD."""
@@ -54,10 +52,11 @@ class FunctionError(Exception):
 
 
 class FunctionProcess:
-    """One process that runs the handler of one `Specification`."""
+    """One process that runs the handler of one `Specification`; `log` is the file that it prints into."""
 
-    def __init__(self, specification: Specification, log: Path) -> None:
+    def __init__(self, specification: Specification, log: Path, stream: LogStream) -> None:
         self.specification = specification
+        self.stream = stream
         environment = {key: os.environ[key] for key in _INHERITED if key in os.environ}
         environment |= {
             "AWS_LAMBDA_FUNCTION_NAME": specification.name,
@@ -70,14 +69,14 @@ class FunctionProcess:
         }
         environment |= dict(specification.variables)
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as stream:
+        with log.open("ab") as printed:
             process = subprocess.Popen(
                 [sys.executable, str(Path(__file__).with_name("worker.py"))],
                 cwd=specification.folder,
                 env=environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=stream,
+                stderr=printed,
             )
         self._process = process
         self._events, self._results = cast("BinaryIO", process.stdin), cast("BinaryIO", process.stdout)
@@ -103,8 +102,13 @@ class FunctionProcess:
                 self._ready = True
             self._send({"event": event, "context": context}, timed_out)
             return self._receive(timed_out)["result"]
+        except FunctionError as error:
+            if not self.alive:
+                self.stream.send(f"RequestId: {context['aws_request_id']} Error: {error.payload['errorMessage']}")
+            raise
         finally:
             timer.cancel()
+            self.stream.send()
 
     def stop(self) -> None:
         self._process.kill()
@@ -144,7 +148,7 @@ class Functions:
         self._endpoint = endpoint
         self._processes: dict[tuple[str, str], FunctionProcess] = {}
         self._locks: dict[tuple[str, str], threading.Lock] = {}
-        self._clients: dict[str, LambdaClient] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
         self._guard = threading.Lock()
 
     def invoke(self, arn: str, version: str, request: str, deadline: float, event: object) -> object:
@@ -166,8 +170,8 @@ class Functions:
                 "invoked_function_arn": arn,
                 "memory_limit_in_mb": specification.memory,
                 "aws_request_id": request,
-                "log_group_name": f"/aws/lambda/{specification.name}",
-                "log_stream_name": f"local/[{specification.version}]",
+                "log_group_name": process.stream.group,
+                "log_stream_name": process.stream.name,
                 "deadline": deadline,
             }
             return process.run(event, context)
@@ -188,22 +192,15 @@ class Functions:
             return process
         if process:
             process.stop()
-        log = self._home / "local" / "functions" / f"{specification.name}.log"
-        self._processes[key] = process = FunctionProcess(specification, log)
+        name, version = specification.name, specification.version
+        log = self._home / "local" / "functions" / f"{name}.{version}.log"
+        stream = LogStream(self._client("logs", key[0].split(":")[3]), name, version, log)
+        self._processes[key] = process = FunctionProcess(specification, log, stream)
         return process
 
     def _specification(self, arn: str, version: str) -> Specification:
         region, name = arn.split(":")[3], arn.split(":")[6]
-        with self._guard:
-            if region not in self._clients:
-                self._clients[region] = boto3.client(
-                    "lambda",
-                    endpoint_url=self._endpoint,
-                    region_name=region,
-                    aws_access_key_id=LOCAL_KEY,
-                    aws_secret_access_key=LOCAL_KEY,
-                )
-        function = self._clients[region].get_function(FunctionName=name, Qualifier=version)
+        function = self._client("lambda", region).get_function(FunctionName=name, Qualifier=version)
         configuration = function["Configuration"]
         folder = Images(self._home).path(name, function["Code"]["ImageUri"].rpartition(":")[2])
         if not folder.is_dir():
@@ -216,6 +213,18 @@ class Functions:
             timeout=configuration["Timeout"],
             variables=tuple(sorted(configuration.get("Environment", {}).get("Variables", {}).items())),
         )
+
+    def _client(self, service: str, region: str) -> Any:  # noqa: ANN401 - boto3's stubs want literals
+        with self._guard:
+            if (service, region) not in self._clients:
+                self._clients[service, region] = boto3.client(  # type: ignore[call-overload]
+                    service,
+                    endpoint_url=self._endpoint,
+                    region_name=region,
+                    aws_access_key_id=LOCAL_KEY,
+                    aws_secret_access_key=LOCAL_KEY,
+                )
+            return self._clients[service, region]
 
 
 class FunctionServer(ThreadingHTTPServer):

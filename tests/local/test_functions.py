@@ -104,10 +104,12 @@ def test_the_process_sees_nothing_of_ours(ask: Ask, settings: Settings, monkeypa
 def test_prints_land_in_the_log_and_not_in_the_answer(ask: Ask, settings: Settings) -> None:
     answer = ask(print="a line for the log")
     assert answer.json()["caption"] == "4 bytes"
-    log = (settings.home / "local" / "functions" / f"{settings.name}.log").read_text("utf-8")
+    (file,) = (settings.home / "local" / "functions").glob(f"{settings.name}.*.log")
+    log = file.read_text("utf-8")
     assert "a line for the log\n" in log
     ask(**{"raise": "a reason for the log"})
-    log = (settings.home / "local" / "functions" / f"{settings.name}.log").read_text("utf-8")
+    (file,) = (settings.home / "local" / "functions").glob(f"{settings.name}.*.log")
+    log = file.read_text("utf-8")
     assert "ValueError: a reason for the log" in log
 
 
