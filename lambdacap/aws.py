@@ -24,6 +24,7 @@ from lambdacap.errors import AwsError, CredentialsError, LocalCloudError, Settin
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway import APIGatewayClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
@@ -97,6 +98,10 @@ class Aws:
     @cached_property
     def tagging(self) -> ResourceGroupsTaggingAPIClient:
         return cast("ResourceGroupsTaggingAPIClient", self._client("resourcegroupstaggingapi"))
+
+    @cached_property
+    def cloudwatch(self) -> CloudWatchClient:
+        return cast("CloudWatchClient", self._client("cloudwatch"))
 
     @cached_property
     def pricing(self) -> PricingClient:

@@ -29,21 +29,31 @@ def duration(text: str) -> float:
 @command
 def status(configure: Configure, console: Console) -> None:
     """Show what is deployed and whether it is as it should be."""
-    from lambdacap import views
+    from lambdacap import views, views_health
     from lambdacap.errors import DeploymentError
-    from lambdacap.status import status as look
+    from lambdacap.health import examine
+    from lambdacap.status import look
 
-    there = look(configure(), console.report)
+    site, there = look(configure(), console.report)
     deployment = there.deployment
     if not there.exists:
         raise DeploymentError(
             f"nothing named {deployment.name!r} is deployed in {deployment.region} ({deployment.target})",
             hint="`lambdacap deploy` deploys it; with --local, on this machine.",
         )
-    console.result(views.status_table(there), views.status_data(there))
+    health = examine(site, there)
+    console.result(
+        views.status_table(there, views_health.details(health)),
+        {**views.status_data(there), **views_health.data(health, complete=there.complete)},
+    )
     if not there.complete:
         raise DeploymentError(
             f"the deployment {deployment.name!r} is unfinished", hint="`lambdacap deploy` finishes it."
+        )
+    if health.complaints:
+        raise DeploymentError(
+            f"{deployment.name!r} is unwell: {'; '.join(health.complaints)}",
+            hint="`lambdacap logs --errors --since 1d` says more.",
         )
 
 

@@ -9,7 +9,7 @@ from lambdacap.aws import translated
 from lambdacap.deployment import Deployment, Records, follow
 from lambdacap.errors import DeploymentError
 from lambdacap.events import Report, silent
-from lambdacap.resources import RESOURCES, Change, State, find_all
+from lambdacap.resources import RESOURCES, Change, Site, State, find_all
 from lambdacap.resources.function import PROXY_VARIABLE, Function
 from lambdacap.resources.release import Release, find_release
 from lambdacap.settings import Settings
@@ -50,15 +50,20 @@ class Status:
 
 def status(settings: Settings, report: Report) -> Status:
     """What is there, found by name and tag."""
+    return look(settings, report)[1]
+
+
+def look(settings: Settings, report: Report) -> tuple[Site, Status]:
+    """The status, and the place that it is of: for those who want to see more of it."""
     site, _ = sign_in(settings, report, following=True)
     site, states = find_all(site)
     with translated(site.aws):
         release = find_release(site) if states[Function.kind] else None
     if not all(states.values()):
-        return Status(site.deployment, states, release=release)
+        return site, Status(site.deployment, states, release=release)
     # The folder may have gone on since the deploy, which is no fault of what is deployed.
     rest = [resource for resource in RESOURCES if resource.kind != "image"]
-    return Status(site.deployment, states, {r.kind: r.change(site, states[r.kind]) for r in rest}, release)
+    return site, Status(site.deployment, states, {r.kind: r.change(site, states[r.kind]) for r in rest}, release)
 
 
 def locate(settings: Settings) -> Deployment:

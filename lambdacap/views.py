@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -115,8 +117,8 @@ def bundle_table(bundle: Bundle) -> Table:
     return table
 
 
-def status_table(status: Status) -> Table:
-    """One row a resource: whether it is there, as it should be, and what it is called."""
+def status_table(status: Status, details: Mapping[str, str] = MappingProxyType({})) -> Table:
+    """One row a resource: whether it is there, as it should be, what it is called, and `details` of its kind."""
     table = Table("resource", "state", Column("what", overflow="fold"), box=None, pad_edge=False)
     for kind, state in status.states.items():
         change = status.changes.get(kind)
@@ -125,6 +127,8 @@ def status_table(status: Status) -> Table:
             continue
         differs = change is not None and change.action != "keep"
         table.add_row(kind, "[yellow]differs[/]" if differs else "[green]ok[/]", escape(state.label))
+        if kind in details:
+            table.add_row("", "", escape(details[kind]))
         if differs and change:
             for key, (old, new) in change.differences.items():
                 table.add_row("", "", f"[dim]{escape(f'{key}: {_short(old)}, wanted {_short(new)}')}[/]")
@@ -133,6 +137,8 @@ def status_table(status: Status) -> Table:
         table.add_row("live", "", f"version {status.release.version}" + (f", before it {previous}" if previous else ""))
     if status.runs_as:
         table.add_row("runs as", "", _RUNS_AS[status.runs_as])
+    if "last day" in details:
+        table.add_row("last day", "", escape(details["last day"]))
     return table
 
 
