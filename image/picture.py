@@ -18,10 +18,10 @@ from PIL import Image, ImageFile
 # A picture over these bounds is refused by its header, before a pixel is decoded. A body is at most 4.5 MB
 # here (Lambda's 6 MB after base64), so hardly a real photo comes near. JPEG: what the largest common phones
 # take (48 and 50 MP), since it can be decoded coarsely. The others have to be decoded whole, at 4 bytes a
-# pixel (WebP and AVIF: 12 to 16): 24 MP holds every screen up to 6K.
+# pixel (WebP and AVIF: 12 to 16, HEIC: 7): 25 MP holds every screen up to 6K, and what phones write as HEIC.
 MAX_JPEG_PIXELS = 50_000_000
-MAX_PIXELS = 24_000_000
-# JPEG's own limit. A picture of 1 × 24,000,000 pixels is small, but the tables to resize it are not (0.8 GB).
+MAX_PIXELS = 25_000_000
+# JPEG's own limit. A picture of 1 × 25,000,000 pixels is small, but the tables to resize it are not (0.8 GB).
 MAX_SIDE = 65_535
 # A large picture is made smaller by a whole factor, a JPEG while it is decoded, as long as this many times
 # the model's size remain. On 12 MP photos and a model of 256 × 256 pixels it takes 60 to 90 ms of 120 away,
@@ -31,15 +31,20 @@ STRIP = 128  # rows
 
 # Nothing but these is tried: Pillow knows 40 formats more, among them some that start other programs.
 PLUGINS = {
-    "JPEG": "JpegImagePlugin",
-    "PNG": "PngImagePlugin",
-    "WEBP": "WebPImagePlugin",
-    "GIF": "GifImagePlugin",
-    "BMP": "BmpImagePlugin",
-    "TIFF": "TiffImagePlugin",
-    "AVIF": "AvifImagePlugin",
+    "JPEG": "PIL.JpegImagePlugin",
+    "PNG": "PIL.PngImagePlugin",
+    "WEBP": "PIL.WebPImagePlugin",
+    "GIF": "PIL.GifImagePlugin",
+    "BMP": "PIL.BmpImagePlugin",
+    "TIFF": "PIL.TiffImagePlugin",
+    "AVIF": "PIL.AvifImagePlugin",
+    "HEIF": "pi_heif",
 }
-READABLE = "JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF"
+READABLE = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF and HEIC"
+# What ISO media files may call themselves: https://mp4ra.org/registered-types/brands
+BRANDS = {b"avif": "AVIF", b"avis": "AVIF"} | dict.fromkeys(
+    (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"), "HEIF"
+)
 
 ORIENTATION = 0x0112  # EXIF 2.3, 4.6.4 A
 UPRIGHT = {
@@ -87,8 +92,11 @@ def sniff(data: bytes) -> str | None:
         return "BMP"
     if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return "TIFF"
-    if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis"):
-        return "AVIF"
+    if data[4:8] == b"ftyp":
+        # The major brand, or of one that says no more than "a picture" (mif1) the first compatible one.
+        length = min(int.from_bytes(data[:4], "big"), 256)
+        brands = (data[place : place + 4] for place in (8, *range(16, length, 4)))
+        return next((BRANDS[brand] for brand in brands if brand in BRANDS), None)
     return None
 
 
@@ -103,11 +111,13 @@ def read(data: bytes, *, needed: tuple[int, int] | None = None) -> Picture:
     kind = sniff(data)
     if kind is None:
         raise UnsupportedImageError(_unreadable(data))
+    plugin = import_module(PLUGINS[kind])
+    if kind == "HEIF":
+        plugin.register_heif_opener()
     try:
         # Complaints about odd metadata are not for the log of whoever runs this.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            import_module(f"PIL.{PLUGINS[kind]}")
             try:
                 return _decode(data, kind, needed)
             except OSError:
@@ -219,5 +229,5 @@ def _from_deep_grey(image: Image.Image, white: float) -> Image.Image:
 
 def _unreadable(data: bytes) -> str:
     if data[4:8] == b"ftyp":
-        return f"HEIC pictures and videos cannot be read: save as JPEG ({READABLE} can be read)"
+        return f"videos cannot be read: send a picture ({READABLE} can be read)"
     return f"this is no picture that can be read: {READABLE} can"
