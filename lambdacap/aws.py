@@ -19,7 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session as BotocoreSession
 
-from lambdacap import __version__
+from lambdacap import __version__, hints
 from lambdacap.errors import AwsError, CredentialsError, LocalCloudError, SettingsError
 
 if TYPE_CHECKING:
@@ -237,13 +237,13 @@ def retry(
     when: Callable[[ClientError], bool],
     limit: float,
     every: float,
-    waiting: Callable[[float], None],
+    waiting: Callable[[float, float], None],
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> T:
-    """Repeat `call` while it fails with an error that `when` knows, for `limit` seconds at most.
+    """Repeat `call` every so many seconds while it fails with an error that `when` knows, for `limit` seconds at most.
 
-    `waiting` is told the seconds spent so far before each sleep of `every` seconds.
+    `waiting` is told each second how many have been spent so far, and how many are left until the next try.
     """
     start = clock()
     while True:
@@ -253,8 +253,11 @@ def retry(
             spent = clock() - start
             if not when(error) or spent + every > limit:
                 raise
-            waiting(spent)
-        sleep(every)
+        left = every
+        while left > 0:
+            waiting(clock() - start, left)
+            sleep(min(1.0, left))
+            left -= 1.0
 
 
 def moments(
@@ -287,7 +290,7 @@ def _refused(error: ClientError, aws: Aws | None) -> AwsError | CredentialsError
         return CredentialsError(message, hint="The session has expired: sign in again, then repeat the command.")
     if name in _UNKNOWN_CALLER:
         return CredentialsError(message, hint="AWS does not know these credentials: check the profile and the keys.")
-    hint = ""
-    if name in _DENIED:
+    hint = hints.hint(name, message)
+    if name in _DENIED and not hint:
         hint = f"{aws.caller if aws and aws.caller else 'This user'} needs the permission {operation}."
     return AwsError(message, operation=operation, code=name, hint=hint)

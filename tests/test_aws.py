@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from lambdacap.aws import Aws, code, connect, found, retry, text, translated
+from lambdacap.aws import Aws, code, connect, found, moments, retry, text, translated
 from lambdacap.errors import AwsError, CredentialsError, LocalCloudError, SettingsError
 from tests.servers import Answer, serving
 
@@ -179,9 +179,11 @@ def client_error(name: str, message: str = "wait") -> ClientError:
 
 
 class TestRetry:
-    def run(self, outcomes: list[ClientError | str], limit: float = 10.0) -> tuple[str, list[float], list[float]]:
-        """The result, the seconds told, and the sleeps."""
-        now, told, slept = [0.0], list[float](), list[float]()
+    def run(
+        self, outcomes: list[ClientError | str], limit: float = 10.0
+    ) -> tuple[str, list[tuple[float, float]], list[float]]:
+        """The result, the seconds told (spent, left), and the sleeps."""
+        now, told, slept = [0.0], list[tuple[float, float]](), list[float]()
 
         def call() -> str:
             outcome = outcomes.pop(0)
@@ -199,7 +201,7 @@ class TestRetry:
                 when=lambda error: code(error) == "Busy",
                 limit=limit,
                 every=3.0,
-                waiting=told.append,
+                waiting=lambda spent, left: told.append((spent, left)),
                 sleep=sleep,
                 clock=lambda: now[0],
             )
@@ -212,7 +214,10 @@ class TestRetry:
 
     def test_a_named_error_is_waited_out(self) -> None:
         busy = client_error("Busy")
-        assert self.run([busy, busy, "done"]) == ("done", [0.0, 3.0], [3.0, 3.0])
+        result, told, slept = self.run([busy, busy, "done"])
+        assert (result, slept) == ("done", [1.0] * 6)
+        # A countdown, beside what has been spent so far.
+        assert told == [(0.0, 3.0), (1.0, 2.0), (2.0, 1.0), (3.0, 3.0), (4.0, 2.0), (5.0, 1.0)]
 
     def test_any_other_error_is_not(self) -> None:
         assert self.run([client_error("Broken"), "done"]) == ("Broken: wait", [], [])
@@ -223,8 +228,21 @@ class TestRetry:
         result, told, slept = self.run(outcomes)
         assert result == "Busy: wait"
         assert sum(slept) == 9.0 <= 10.0
-        assert told == [0.0, 3.0, 6.0]
+        assert told[-1] == (8.0, 1.0)
 
     @pytest.mark.parametrize("call", [dict, list, str])
     def test_what_it_returns_is_the_calls(self, call: Callable[[], object]) -> None:
-        assert retry(call, when=lambda _: True, limit=1, every=1, waiting=lambda _: None) == call()
+        assert retry(call, when=lambda _: True, limit=1, every=1, waiting=lambda *_: None) == call()
+
+
+def test_moments_come_soon_at_first_and_seldom_later() -> None:
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    spent = list(moments(60.0, sleep=sleep, clock=lambda: now[0]))
+    assert spent[0] == 0.0
+    assert spent[1] == 0.2
+    assert spent[-1] - spent[-2] == pytest.approx(2.0)
+    assert 58.0 <= spent[-1] <= 60.0

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from lambdacap.aws import TAG, Aws, code, found, retry
 from lambdacap.events import Progress
-from lambdacap.resources.release import LIVE
+from lambdacap.resources.release import LIVE, unhindered
 from lambdacap.resources.resource import Change, Properties, Resource, Site, State, check_owner
 
 STAGE = "prod"
@@ -125,13 +125,16 @@ class Api(Resource):
                 _put_method(site.aws, api, root["id"], verb, wanted[verb])
         if "permission" in change.differences:
             self._forbid(site)  # what is there under that name, for whatever source, would be in the way
-            site.aws.lambda_.add_permission(
-                FunctionName=site.name,
-                Qualifier=LIVE,
-                StatementId=STATEMENT,
-                Action="lambda:InvokeFunction",
-                Principal="apigateway.amazonaws.com",
-                SourceArn=wanted["permission"],
+            unhindered(
+                site,
+                lambda: site.aws.lambda_.add_permission(
+                    FunctionName=site.name,
+                    Qualifier=LIVE,
+                    StatementId=STATEMENT,
+                    Action="lambda:InvokeFunction",
+                    Principal="apigateway.amazonaws.com",
+                    SourceArn=wanted["permission"],
+                ),
             )
         if change.differences.keys() & {*_CONFIGURATION, "stage"}:
             self._deploy(site, api, wanted["stage"])
@@ -255,6 +258,8 @@ def _patiently(site: Site, call: Any) -> Any:  # noqa: ANN401 - returns what `ca
         when=throttled,
         limit=240,
         every=31,
-        waiting=lambda s: site.report(Progress("api", f"API Gateway asks for patience: next try in 31 s ({s:.0f} s)")),
+        waiting=lambda spent, left: site.report(
+            Progress("api", f"API Gateway allows few of these calls: next try in {left:.0f} s ({spent:.0f} s so far)")
+        ),
         sleep=site.sleep,
     )

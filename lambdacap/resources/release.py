@@ -9,18 +9,19 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from lambdacap.aws import found, moments
+from lambdacap.aws import code, found, moments, retry, text
 from lambdacap.errors import AwsError
 from lambdacap.events import Progress
 from lambdacap.resources.image import prune
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from lambdacap.resources.resource import Site
 
+T = TypeVar("T")
 LIVE = "live"
 LATEST = "$LATEST"
 WARM_EVENT = {"warm": True}
@@ -30,6 +31,7 @@ SETTLE_LIMIT = 300.0
 
 _KIND = "function"
 _BEFORE = re.compile(r"before it: version (\d+)")
+_UNREADABLE = "Lambda cannot decrypt the function's variables: let it use the key again, or take another key."
 _REASONS = {
     "ImageAccessDenied": "Lambda may not pull the image: run `lambdacap deploy`, which mends the repository's policy.",
     "ImageDeleted": "The image is gone from the repository: run `lambdacap deploy`, which pushes it again.",
@@ -37,6 +39,16 @@ _REASONS = {
     "FunctionError.InitTimeout": "Loading the model takes too long: give more --memory, which also gives more CPU.",
     "FunctionError.InvalidEntryPoint": "The image's entry point does not start: check ENTRYPOINT and CMD.",
     "FunctionError.InvalidWorkingDirectory": "The image's WORKDIR does not exist: check the Dockerfile.",
+    "FunctionError.PermissionDenied": "The image's entry point may not be run: check the rights of its files.",
+    "FunctionError.RuntimeInitError": "The handler does not start: run the image locally, with `deploy --local`.",
+    "FunctionError.InitResourceExhausted": "The model does not fit: give more --memory.",
+    "FunctionError": "The handler does not start: run the image locally, with `deploy --local`.",
+    "InsufficientRolePermissions": "The function's role was changed: run `lambdacap deploy`, which mends it.",
+    "KMSKeyAccessDenied": _UNREADABLE,
+    "KMSKeyNotFound": _UNREADABLE,
+    "DisabledKMSKey": _UNREADABLE,
+    "InvalidStateKMSKey": _UNREADABLE,
+    "InternalError": "That is AWS's own failure: run `lambdacap deploy` again in some minutes.",
 }
 
 
@@ -67,7 +79,7 @@ def release(site: Site, live: str | None) -> str:
     Returns the new version's number. Raises `AwsError` when it does not start: then `live` goes on answering.
     """
     site.report(Progress(_KIND, "publishing a version"))
-    version = site.aws.lambda_.publish_version(FunctionName=site.name)["Version"]
+    version = unhindered(site, lambda: site.aws.lambda_.publish_version(FunctionName=site.name))["Version"]
     settle(site, version)
     try:
         start(site, version, live)
@@ -111,7 +123,8 @@ def start(site: Site, version: str, live: str | None) -> None:
     Raises `AwsError` when it fails, and says that `live` goes on.
     """
     site.report(Progress(_KIND, f"first start of version {version}"))
-    answer = site.aws.lambda_.invoke(FunctionName=site.name, Qualifier=version, Payload=json.dumps(WARM_EVENT).encode())
+    event = json.dumps(WARM_EVENT).encode()
+    answer = unhindered(site, lambda: site.aws.lambda_.invoke(FunctionName=site.name, Qualifier=version, Payload=event))
     payload: Any = json.loads(answer["Payload"].read() or b"null")
     if answer.get("FunctionError"):
         reason = payload.get("errorMessage", payload) if isinstance(payload, dict) else payload
@@ -123,6 +136,23 @@ def start(site: Site, version: str, live: str | None) -> None:
         )
 
 
+def unhindered(site: Site, call: Callable[[], T]) -> T:
+    """What `call` returns once Lambda is not busy with another change, or with waking what was long idle."""
+    return retry(
+        call,
+        when=lambda error: (
+            code(error) == "CodeArtifactUserPendingException"
+            or (code(error) == "ResourceConflictException" and "cannot be performed at this time" in text(error))
+        ),
+        limit=SETTLE_LIMIT,
+        every=2,
+        waiting=lambda spent, _: site.report(
+            Progress(_KIND, f"waiting for Lambda to finish with another change ({spent:.0f} s)")
+        ),
+        sleep=site.sleep,
+    )
+
+
 def settle(site: Site, version: str = LATEST) -> None:
     """Wait until Lambda has taken a change over. Raises `AwsError` with its reason when it cannot."""
     configuration = rest(site, version)
@@ -131,7 +161,7 @@ def settle(site: Site, version: str = LATEST) -> None:
 
 
 def rest(site: Site, version: str = LATEST) -> Mapping[str, str]:
-    """Wait until Lambda is through with whatever it is doing, and return the configuration then."""
+    """Wait until Lambda is through with whatever it is doing, well or not, and return the configuration then."""
     for spent in moments(SETTLE_LIMIT, sleep=site.sleep):
         answer: Any = site.aws.lambda_.get_function(FunctionName=site.name, Qualifier=version)
         configuration: Mapping[str, str] = answer["Configuration"]
