@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help demo test check format bench accuracy clean
+.PHONY: help demo test check format bench accuracy screenshots clean
 help:  ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -28,6 +28,9 @@ bench: $(VENV)/.dev  ## Measure, and print tables.
 
 accuracy: $(VENV)/.local  ## Share of 1,000 fresh scenes that the demo model captions exactly right.
 	@PYTHONPATH=image $(BIN)/python -m demo.evaluate
+
+screenshots: $(VENV)/.dev  ## Pictures of the web page for this README.
+	@$(BIN)/python tests/browser/screenshots.py
 
 clean:  ## Remove what was made here.
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -119,7 +119,9 @@ def respond(http: Request, entry: dict[str, object]) -> Response:
         case "POST":
             return answer_picture(http, entry)
         case "GET":
-            return page()
+            from page import page  # what it imports no photo has to wait for
+
+            return page(http, str(about.get("model", "")))
         case "OPTIONS":
             return Response(204)
         case other:
@@ -177,25 +179,6 @@ def check_body(http: Request) -> None:
         raise HttpError(400, "invalid_body", "the body came as text: the API lacks image/* as a binary type")
     hint = "send the picture's bytes as the body, with Content-Type: image/jpeg (or what it is)"
     raise HttpError(415, "unsupported_media_type", f"{http.content_type[:80] or 'no type'}: {hint}")
-
-
-def page() -> Response:
-    """The web page. It may run its own script and style, talk to this API, and nothing else."""
-    nonce = os.urandom(16).hex()
-    text = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-    own = f"'nonce-{nonce}'"
-    policy = (
-        f"default-src 'none'; script-src {own}; style-src {own}; img-src 'self' blob: data:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-    headers = {
-        "Content-Type": "text/html; charset=utf-8",
-        "Content-Security-Policy": policy,
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-        "Cache-Control": "no-store",  # a nonce is for one use
-    }
-    return Response(200, text.replace("{{nonce}}", nonce), headers)
 
 
 def with_cors(response: Response, origin: str) -> Response:

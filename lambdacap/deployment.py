@@ -13,7 +13,7 @@ from lambdacap.errors import DeploymentError
 from lambdacap.settings import Settings
 
 FORMAT = 1
-REMEMBERED = ("image", "base_image", "architecture", "memory", "timeout", "log_retention", "docker", "auth", "quota")
+REMEMBERED = ("image", "base_image", "architecture", "memory", "timeout", "log_retention", "docker")
 """The settings that commands working on a deployment take from its record, unless the user says otherwise."""
 
 

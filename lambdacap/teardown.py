@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 from lambdacap import docker_engine, docker_image
 from lambdacap.aws import TAG, translated
 from lambdacap.deployment import Deployment
 from lambdacap.errors import AwsError, DeploymentError, EngineError
-from lambdacap.events import Finished, Report, Warned
+from lambdacap.events import Finished, Report, Started, Warned
 from lambdacap.local import cloud
-from lambdacap.resources import RESOURCES, Site, States, find_all, remove
+from lambdacap.resources import RESOURCES, Site, States, find_all
 from lambdacap.settings import Settings
 from lambdacap.sign_in import sign_in
 
@@ -29,11 +30,16 @@ def teardown(settings: Settings, report: Report) -> Deployment:
             hint="--name, --region, --profile and --local say which deployment is meant.",
         )
     for resource in reversed(RESOURCES):
-        if state := states.get(resource.kind):
-            site = remove(site, resource, state)
-            records.save(site.deployment)
-        elif resource.kind in states:
+        state = states[resource.kind]
+        report(Started(resource.kind, resource.title))
+        if state is None:
             report(Finished(resource.kind, "absent"))
+            continue
+        with translated(site.aws):
+            resource.remove(site, state)
+        site = replace(site, deployment=site.deployment.without(resource.kind))
+        records.save(site.deployment)
+        report(Finished(resource.kind, "removed", state.label))
     _prove_empty(site, states)
     records.delete(site.deployment)
     if site.settings.local and not records.all(target="local"):
@@ -46,7 +52,7 @@ def teardown(settings: Settings, report: Report) -> Deployment:
 def _prove_empty(site: Site, removed: States) -> None:
     """Look again, by name and by tag; raise `DeploymentError` with what is left."""
     _, states = find_all(site)
-    left = [f"{r.title} {state.label}" for r in RESOURCES if (state := states.get(r.kind))]
+    left = [f"{r.title} {state.label}" for r in RESOURCES if (state := states[r.kind])]
     left += _tagged(site, removed)
     if left:
         raise DeploymentError(

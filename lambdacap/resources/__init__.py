@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lambdacap.aws import translated
-from lambdacap.events import Finished, Started
 from lambdacap.resources.api import Api
 from lambdacap.resources.function import Function
 from lambdacap.resources.image import Image
@@ -13,12 +12,11 @@ from lambdacap.resources.log_group import LogGroup
 from lambdacap.resources.repository import Repository
 from lambdacap.resources.resource import Change, Resource, Site, State
 from lambdacap.resources.role import Role
-from lambdacap.resources.usage_plan import UsagePlan
 
-RESOURCES: tuple[Resource, ...] = (Repository(), Image(), Role(), LogGroup(), Function(), Api(), UsagePlan())
+RESOURCES: tuple[Resource, ...] = (Repository(), Image(), Role(), LogGroup(), Function(), Api())
 
 States = dict[str, State | None]
-"""Resources by kind; None: not there, but needed."""
+"""Resources by kind; None: not there."""
 
 
 def find_all(site: Site) -> tuple[Site, States]:
@@ -26,9 +24,7 @@ def find_all(site: Site) -> tuple[Site, States]:
     states: States = {}
     for resource in RESOURCES:
         with translated(site.aws):
-            state = resource.find(site)
-        if state or resource.needed(site.settings):
-            states[resource.kind] = state
+            state = states[resource.kind] = resource.find(site)
         deployment = site.deployment
         site = replace(
             site,
@@ -37,13 +33,4 @@ def find_all(site: Site) -> tuple[Site, States]:
     return site, states
 
 
-def remove(site: Site, resource: Resource, state: State) -> Site:
-    """Remove one resource, and say so; the site without it."""
-    site.report(Started(resource.kind, resource.title))
-    with translated(site.aws):
-        resource.remove(site, state)
-    site.report(Finished(resource.kind, "removed", state.label))
-    return replace(site, deployment=site.deployment.without(resource.kind))
-
-
-__all__ = ["RESOURCES", "Change", "Resource", "Site", "State", "States", "find_all", "remove"]
+__all__ = ["RESOURCES", "Change", "Resource", "Site", "State", "States", "find_all"]

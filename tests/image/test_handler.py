@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -102,6 +104,12 @@ def test_what_is_no_photo_is_refused_for_the_right_reason(
     assert refused(handler, post(body, content_type)) == (status, code)
 
 
+def test_a_bomb_is_too_large(handler: ModuleType, post: Post, encode: Encode) -> None:
+    image = encode(Image.new("1", (30_000, 30_000)), "PNG")
+    assert len(image) < 200_000
+    assert refused(handler, post(image, "image/png")) == (413, "image_too_large")
+
+
 def test_a_photo_that_came_as_bytes_is_taken_whatever_it_is_called(
     handler: ModuleType, post: Post, encode: Encode, scene: Image.Image
 ) -> None:
@@ -164,31 +172,27 @@ def test_the_page_needs_nobody_else_and_runs_only_its_own_script(handler: Module
     status, headers, page = call(handler, event)
     assert status == 200
     assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert '<meta name="model" content="tiny">' in page
     policy = headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none';")
     assert "unsafe" not in policy
-    nonces = set(re.findall(r"nonce-([0-9a-f]{32})'", policy))
-    assert len(nonces) == 1
-    assert set(re.findall(r'nonce="(.*?)"', page)) == nonces
-    assert len(re.findall(r"<(?:script|style)\b", page)) == len(re.findall(r'<(?:script|style) nonce="', page))
+    for tag in ("script", "style"):
+        (content,) = re.findall(rf"<{tag}\b[^>]*>(.*?)</{tag}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}';" in policy
     # Handlers and styles in attributes, which the policy would block, and anything from elsewhere.
     assert not re.search(r"<[^>]+\s(?:on\w+|style)\s*=", page)
-    assert not re.search(r"https?://|(?:src|href)=\"(?!data:)", page)
-    assert call(handler, event)[1]["Content-Security-Policy"] != policy
+    assert not re.search(
+        r"""(?:https?:)?//(?!www\.w3\.org/2000/svg)\w|(?:src|href)="(?!data:)""", re.sub(r"(?m)\s//.*", "", page)
+    )
 
 
-def test_the_answer_says_what_took_how_long(
-    handler: ModuleType, post: Post, encode: Encode, scene: Image.Image
-) -> None:
-    handler.handler({}, None)  # so that it is no cold start
-    headers = call(handler, post(encode(scene, "JPEG")))[1]
-    entries = dict(entry.split(";dur=") for entry in headers["Server-Timing"].split(", "))
-    assert list(entries) == ["decode", "encode", "beam", "predict", "total"]
-    times = {name: float(took) for name, took in entries.items()}
-    assert times["encode"] + times["beam"] <= times["predict"] + 0.2
-    assert times["decode"] + times["predict"] <= times["total"] + 0.2
-    assert headers["Access-Control-Expose-Headers"] == "Server-Timing"
-    assert call(handler, post(b"no picture"))[1]["Server-Timing"].startswith("decode;dur=")
+def test_who_has_the_page_is_not_sent_it_again(handler: ModuleType, post: Post) -> None:
+    event = post("") | {"httpMethod": "GET", "body": None}
+    tag = call(handler, event)[1]["ETag"]
+    status, headers, page = call(handler, event | {"headers": {"If-None-Match": f'"other", {tag}'}})
+    assert (status, page, headers["ETag"], headers["Cache-Control"]) == (304, "", tag, "no-cache")
+    assert call(handler, event | {"headers": {"If-None-Match": '"other"'}})[0] == 200
 
 
 @pytest.mark.parametrize("event", [{}, {"warm": True}])
