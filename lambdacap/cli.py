@@ -197,17 +197,37 @@ def teardown(
     configure: Configure,
     console: Console,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    keep_image: Annotated[bool, typer.Option("--keep-image", help="Leave the repository with its images.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be removed, and do nothing.")] = False,
 ) -> None:
     """Remove everything that the deployment owns, and prove that nothing is left."""
+    from lambdacap import views
+    from lambdacap.errors import DeploymentError
+    from lambdacap.teardown import Standing, standing
     from lambdacap.teardown import teardown as remove
 
     settings = configure()
-    if not yes and sys.stdin.isatty():
-        typer.confirm(f"Remove the deployment {settings.name!r} and all that belongs to it?", abort=True, err=True)
-    removed = remove(settings, console.report)
-    console.result(
-        f"{removed.name} is gone", {"name": removed.name, "region": removed.region, "target": removed.target}
-    )
+
+    def agree(found: Standing) -> None:
+        where = found.deployment
+        if yes or where.target == "local":
+            return
+        words = f"{where.name!r} in {where.region} of account {where.account}"
+        if not sys.stdin.isatty():
+            raise DeploymentError(
+                f"nobody can be asked here whether to remove {words}", hint="Say --yes to remove it without a question."
+            )
+        for kind, label in found.labels.items():
+            console.note(f"{kind:<12} {label}")
+        typer.confirm(f"Remove {words}?", abort=True, err=True)
+
+    if dry_run:
+        found = standing(settings, console.report, keep_image=keep_image)
+        console.result(views.standing_table(found), views.standing_data(found))
+        return
+    removed = remove(settings, console.report, keep_image=keep_image, agree=agree)
+    rest = ", but for its images" if keep_image else ""
+    console.result(f"{removed.deployment.name} is gone{rest}", views.standing_data(removed))
 
 
 @local.command("start")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from lambdacap import __version__
 from lambdacap.errors import DeploymentError
+from lambdacap.lock import HeldError, held, is_held
 from lambdacap.settings import Settings
 
 FORMAT = 1
@@ -80,12 +82,35 @@ class Records:
 
     def delete(self, deployment: Deployment) -> None:
         """Remove the record and the folders that it leaves empty."""
-        path = self.path(deployment)
-        path.unlink(missing_ok=True)
-        for folder in path.parents:
+        self.path(deployment).unlink(missing_ok=True)
+        self._tidy(deployment)
+
+    @contextmanager
+    def locked(self, deployment: Deployment) -> Iterator[None]:
+        """Be the only command that works on `deployment`. Raises `DeploymentError` when another one does."""
+        try:
+            with held(self.path(deployment).with_suffix(".lock")):
+                yield
+        except HeldError as error:
+            raise DeploymentError(
+                f"another command (process {error.pid}) is working on {deployment.name!r}",
+                hint="Wait until it is through, then run this one again.",
+            ) from error
+        finally:
+            self._tidy(deployment)
+
+    def in_use(self, target: str) -> bool:
+        """Whether anything is recorded or being worked on in `target`."""
+        return any(self.folder.glob(f"{target}/*/*/*.json")) or any(
+            is_held(path) for path in self.folder.glob(f"{target}/*/*/*.lock")
+        )
+
+    def _tidy(self, deployment: Deployment) -> None:
+        for folder in self.path(deployment).parents:
             if folder == self.home.parent or not folder.is_dir() or any(folder.iterdir()):
                 break
-            folder.rmdir()
+            with suppress(OSError):  # another command has just put something there, or removed it itself
+                folder.rmdir()
 
     def all(self, name: str = "*", target: str = "*") -> list[Deployment]:
         """Every record of `name` and `target`, in a stable order."""

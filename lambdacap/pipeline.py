@@ -58,6 +58,28 @@ def deploy(settings: Settings, report: Report, only: tuple[str, ...] = ()) -> De
     settings = site.settings
     if settings.local and not settings.docker and "image" in (only or ("image",)):
         report(Warned("no Docker engine is used: the function runs as a process on this machine"))
+    with records.locked(site.deployment):
+        return _ensure_all(site, records, only)
+
+
+def plan(settings: Settings, report: Report) -> list[Change]:
+    """What `deploy` would do to each resource, without doing it."""
+    return survey(settings, report).changes
+
+
+def survey(settings: Settings, report: Report) -> Survey:
+    """Look at what is there, and what `deploy` would do. Calls nothing that writes."""
+    docker_image.context_files(settings.image)
+    settings = weights.settle(settings, report, dry=True)
+    if settings.local and not cloud.running(settings.home) and not Records(settings.home).all(target="local"):
+        return Survey(settings, [Change(resource.kind, "create", {}) for resource in RESOURCES])
+    site, _ = sign_in(settings, report, start=settings.local)
+    site, states = find_all(site)
+    return Survey(site.settings, list(_changes(site, states).values()), site, states)
+
+
+def _ensure_all(site: Site, records: Records, only: tuple[str, ...]) -> Deployed:
+    settings, report = site.settings, site.report
     site, states = find_all(site)
     site = replace(site, deployment=site.deployment.made_with(settings))
     _check_engine(site, states, only)
@@ -78,22 +100,6 @@ def deploy(settings: Settings, report: Report, only: tuple[str, ...] = ()) -> De
         changes.append(change)
         report(Finished(resource.kind, _DONE[change.action], _summary(resource.kind, state, change)))
     return Deployed(site.deployment, changes)
-
-
-def plan(settings: Settings, report: Report) -> list[Change]:
-    """What `deploy` would do to each resource, without doing it."""
-    return survey(settings, report).changes
-
-
-def survey(settings: Settings, report: Report) -> Survey:
-    """Look at what is there, and what `deploy` would do. Calls nothing that writes."""
-    docker_image.context_files(settings.image)
-    settings = weights.settle(settings, report, dry=True)
-    if settings.local and not cloud.running(settings.home) and not Records(settings.home).all(target="local"):
-        return Survey(settings, [Change(resource.kind, "create", {}) for resource in RESOURCES])
-    site, _ = sign_in(settings, report, start=settings.local)
-    site, states = find_all(site)
-    return Survey(site.settings, list(_changes(site, states).values()), site, states)
 
 
 _DONE = {"create": "created", "update": "updated", "keep": "kept"}

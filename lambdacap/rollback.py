@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from lambdacap.aws import translated
-from lambdacap.deployment import Deployment
+from lambdacap.deployment import Deployment, Records
 from lambdacap.errors import DeploymentError
 from lambdacap.events import Finished, Report, Started
-from lambdacap.resources import find_all
+from lambdacap.resources import Site, find_all
 from lambdacap.resources.function import PROXY_VARIABLE, Function
 from lambdacap.resources.image import identify
 from lambdacap.resources.release import find_release, versions
@@ -23,6 +23,12 @@ def rollback(settings: Settings, report: Report, version: str | None = None) -> 
     Raises `DeploymentError` when there is no such version; then nothing has changed.
     """
     site, records = sign_in(settings, report, following=True)
+    with records.locked(site.deployment):
+        return _go_back(site, records, version)
+
+
+def _go_back(site: Site, records: Records, version: str | None) -> Deployment:
+    settings, report = site.settings, site.report
     site, states = find_all(site)
     state = states[Function.kind]
     with translated(site.aws):

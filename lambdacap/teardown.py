@@ -1,73 +1,164 @@
-"""Remove a deployment: every resource in reverse, then a second look that proves it."""
+"""Remove a deployment: every resource in reverse, again and again until a look by name and by tag finds nothing."""
 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from lambdacap import docker_engine, docker_image
 from lambdacap.aws import TAG, translated
-from lambdacap.deployment import Deployment
-from lambdacap.errors import AwsError, DeploymentError, EngineError
+from lambdacap.deployment import Deployment, Records
+from lambdacap.errors import AwsError, CredentialsError, DeploymentError, EngineError, LambdacapError, NotOursError
 from lambdacap.events import Finished, Report, Started, Warned
 from lambdacap.local import cloud
-from lambdacap.resources import RESOURCES, Site, States, find_all
+from lambdacap.resources import RESOURCES, Resource, Site, State, States
 from lambdacap.settings import Settings
 from lambdacap.sign_in import sign_in
 
+ROUNDS = 5
+"""Looks at most: a log group comes back with a late call, and a name may have been given twice."""
+PAUSE = 2.0
+"""Seconds between them."""
+_IMAGE = ("image", "repository")
 
-def teardown(settings: Settings, report: Report) -> Deployment:
-    """Remove every resource in reverse, look again, and delete the record.
 
-    Raises `DeploymentError` when there is nothing to remove, or when something is left.
+@dataclass(frozen=True)
+class Standing:
+    """What a teardown is about to remove: `states` by kind, and why some could not even be looked at."""
+
+    deployment: Deployment
+    states: States
+    failures: dict[str, LambdacapError]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What goes, by kind, in the order in which it goes."""
+        return {r.kind: state.label for r in reversed(RESOURCES) if (state := self.states.get(r.kind))}
+
+
+Agree = Callable[[Standing], None]
+"""Raises what stops the teardown before anything is removed."""
+
+
+def standing(settings: Settings, report: Report, *, keep_image: bool = False) -> Standing:
+    """What `teardown` would remove. Raises `DeploymentError` when there is nothing."""
+    site, records = sign_in(settings, report, following=True)
+    return _look(site, records, _doomed(keep_image))
+
+
+def teardown(
+    settings: Settings, report: Report, *, keep_image: bool = False, agree: Agree = lambda _: None
+) -> Standing:
+    """Remove every resource in reverse, and return what there was; `keep_image` leaves the repository.
+
+    One failure does not stop the others. Raises `DeploymentError` when there is nothing to remove, and when
+    something is left in the end.
     """
     site, records = sign_in(settings, report, following=True)
-    recorded = records.path(site.deployment).exists()
-    site, states = find_all(site)
-    if not any(states.values()) and not recorded:
-        raise DeploymentError(
-            f"nothing named {settings.name!r} is deployed in {site.aws.region} ({_place(site)})",
-            hint="--name, --region, --profile and --local say which deployment is meant.",
-        )
-    for resource in reversed(RESOURCES):
-        state = states[resource.kind]
-        report(Started(resource.kind, resource.title))
-        if state is None:
-            report(Finished(resource.kind, "absent"))
-            continue
-        with translated(site.aws):
-            resource.remove(site, state)
-        site = replace(site, deployment=site.deployment.without(resource.kind))
-        records.save(site.deployment)
-        report(Finished(resource.kind, "removed", state.label))
-    _prove_empty(site, states)
-    records.delete(site.deployment)
-    if site.settings.local and not records.all(target="local"):
+    with records.locked(site.deployment):
+        found = _look(site, records, _doomed(keep_image))
+        agree(found)
+        _remove_all(replace(site, deployment=found.deployment), records, found, _doomed(keep_image))
+    if keep_image:
+        return found
+    if site.settings.local and not records.in_use("local"):
         cloud.discard(site.settings.home, report)
     if not records.all(settings.name):
         _discard_images(settings.name, report)
-    return site.deployment
+    return found
 
 
-def _prove_empty(site: Site, removed: States) -> None:
-    """Look again, by name and by tag; raise `DeploymentError` with what is left."""
-    _, states = find_all(site)
-    left = [f"{r.title} {state.label}" for r in RESOURCES if (state := states[r.kind])]
-    left += _tagged(site, removed)
-    if left:
+def _doomed(keep_image: bool) -> list[Resource]:
+    """What goes, in the order in which it was made."""
+    return [resource for resource in RESOURCES if not (keep_image and resource.kind in _IMAGE)]
+
+
+def _look(site: Site, records: Records, doomed: list[Resource]) -> Standing:
+    found = _find(site, doomed)
+    if not any(found.states.values()) and not found.failures and not records.path(site.deployment).exists():
         raise DeploymentError(
-            f"after the teardown of {site.settings.name!r} there is still: {', '.join(left)}",
-            hint="Run `lambdacap teardown` again.",
+            f"nothing named {site.name!r} is deployed in {site.aws.region} ({_place(site)})",
+            hint="--name, --region, --profile and --local say which deployment is meant.",
         )
-    site.report(Finished("teardown", "ready", f"nothing carries the tag {TAG}={site.settings.name} any more"))
+    return found
 
 
-def _tagged(site: Site, removed: States) -> list[str]:
-    """ARNs in this region that carry our tag, without those of `removed`: AWS's index lags behind by minutes."""
-    gone = {value for state in removed.values() if state for value in state.identity.values()}
-    pages = site.aws.tagging.get_paginator("get_resources").paginate(
-        TagFilters=[{"Key": TAG, "Values": [site.settings.name]}]
+def _find(site: Site, resources: list[Resource]) -> Standing:
+    """Look up what can be looked up; what belongs to somebody else stops all of it."""
+    deployment, states, failures = site.deployment, dict[str, State | None](), dict[str, LambdacapError]()
+    for resource in resources:
+        try:
+            with translated(site.aws):
+                state = states[resource.kind] = resource.find(replace(site, deployment=deployment))
+        except (NotOursError, CredentialsError):
+            raise
+        except LambdacapError as error:
+            failures[resource.kind] = error
+            continue
+        deployment = deployment.having(resource.kind, state.identity) if state else deployment.without(resource.kind)
+    return Standing(deployment, states, failures)
+
+
+def _remove_all(site: Site, records: Records, found: Standing, doomed: list[Resource]) -> None:
+    """Rounds of removing and looking, until nothing is found or nothing more can be done."""
+    gone: set[str] = set()
+    for turn in range(1, ROUNDS + 1):
+        failures = {**found.failures}
+        for resource in reversed(doomed):
+            state = found.states.get(resource.kind)
+            if state is None:
+                if turn == 1 and resource.kind not in failures:
+                    site.report(Finished(resource.kind, "absent"))
+                continue
+            site.report(Started(resource.kind, f"removing the {resource.title}"))
+            try:
+                with translated(site.aws):
+                    resource.remove(site, state)
+            except CredentialsError:
+                raise
+            except LambdacapError as error:
+                failures[resource.kind] = error
+                site.report(Finished(resource.kind, "failed", error.message))
+                continue
+            gone |= set(state.identity.values())
+            site = replace(site, deployment=site.deployment.without(resource.kind))
+            records.save(site.deployment)
+            site.report(Finished(resource.kind, "removed", state.label))
+        found = _find(site, doomed)
+        left = [f"{r.title} {state.label}" for r in doomed if (state := found.states.get(r.kind))]
+        unknown = [] if left or len(doomed) < len(RESOURCES) else _tagged(site, gone)
+        if not left and not unknown and not found.failures:
+            _conclude(site, records, doomed)
+            return
+        if failures and turn > 1:
+            break
+        site.sleep(PAUSE)
+    raise _incomplete(site.name, left + unknown, {**failures, **found.failures})
+
+
+def _conclude(site: Site, records: Records, doomed: list[Resource]) -> None:
+    tag = f"{TAG}={site.name}"
+    if len(doomed) == len(RESOURCES):
+        records.delete(site.deployment)
+        site.report(Finished("teardown", "ready", f"nothing carries the tag {tag} any more: looked by name and by tag"))
+    else:
+        records.save(site.deployment)
+        site.report(Finished("teardown", "ready", f"the repository is all that still carries the tag {tag}"))
+
+
+def _incomplete(name: str, left: list[str], failures: dict[str, LambdacapError]) -> DeploymentError:
+    lines = [f"of {name!r} there is still:" if left else f"{name!r} could not be removed whole:", *left]
+    lines += [f"{kind}: {error.message}" for kind, error in failures.items()]
+    hints = dict.fromkeys(error.hint for error in failures.values() if error.hint)
+    return DeploymentError(
+        "\n  ".join(lines), hint=" ".join([*hints, "Then run `lambdacap teardown` again: it takes what is left."])
     )
+
+
+def _tagged(site: Site, gone: set[str]) -> list[str]:
+    """ARNs in this region that carry our tag, without what was removed: AWS's index lags behind by minutes."""
+    pages = site.aws.tagging.get_paginator("get_resources").paginate(TagFilters=[{"Key": TAG, "Values": [site.name]}])
     try:
         with translated(site.aws):
             arns = [entry["ResourceARN"] for page in pages for entry in page["ResourceTagMappingList"]]

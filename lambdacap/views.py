@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lambdacap.pipeline import Deployed
     from lambdacap.resources import Change
     from lambdacap.status import Status
+    from lambdacap.teardown import Standing
 
 _RUNS_AS = {
     "lambda": "AWS Lambda",
@@ -187,6 +188,26 @@ def config_data(settings: list[Setting]) -> dict[str, object]:
 def _word(value: object) -> str:
     """A setting's value as it is written in `lambdacap.toml`, without quotes."""
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def standing_table(standing: Standing) -> Table:
+    """What a teardown would remove, in its order; what could not be looked at says why."""
+    table = Table("resource", "action", Column("what", overflow="fold"), box=None, pad_edge=False)
+    for kind, label in standing.labels.items():
+        table.add_row(kind, "remove", escape(label))
+    for kind, error in standing.failures.items():
+        table.add_row(kind, "[red]unknown[/]", escape(error.message))
+    return table
+
+
+def standing_data(standing: Standing) -> dict[str, object]:
+    deployment = standing.deployment
+    return {
+        "name": deployment.name,
+        "region": deployment.region,
+        "target": deployment.target,
+        "resources": standing.labels,
+    }
 
 
 def _change(change: Change) -> dict[str, object]:

@@ -89,7 +89,10 @@ def test_the_whole_way_as_json(shared: Command, photo: Path, caption: str, name:
     assert (state["complete"], state["differences"], state["url"]) == (True, [], first["url"])
     assert set(state["resources"]) == set(KINDS)
     assert shared("local", "status", "--json").data["running"] is True
-    assert shared("teardown", "--yes", "--json").data == {"name": name, "region": "us-east-1", "target": "local"}
+    assert list(shared("teardown", "--dry-run", "--json").data["resources"]) == KINDS[::-1]
+    last = shared("teardown", "--yes", "--json").data
+    assert (last["name"], last["region"], last["target"]) == (name, "us-east-1", "local")
+    assert list(last["resources"]) == KINDS[::-1]
 
 
 def test_a_dry_run_writes_nothing(shared: Command, lambdacap: Command) -> None:

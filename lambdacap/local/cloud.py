@@ -19,6 +19,7 @@ from typing import Any
 from lambdacap import docker_engine
 from lambdacap.errors import LocalCloudError
 from lambdacap.events import Finished, Report, Started
+from lambdacap.lock import held
 
 KIND = "local cloud"
 START_LIMIT = 60.0
@@ -74,8 +75,14 @@ def running(home: Path) -> Cloud | None:
 def start(home: Path, report: Report, port: int | None = None) -> Cloud:
     """The running local cloud of `home`: the one that is there, or a new process that outlives this one.
 
-    It listens on 127.0.0.1 only, at `port`, or where it was before, or at a free port.
+    It listens on 127.0.0.1 only, at `port`, or where it was before, or at a free port. Of several commands that
+    start it at once, one does, and the others find it running.
     """
+    with held(home / "local.lock", wait=True):
+        return _start(home, report, port)
+
+
+def _start(home: Path, report: Report, port: int | None) -> Cloud:
     engine = docker_engine.host() or ""
     cloud = running(home)
     if cloud and engine not in ("", cloud.engine):
@@ -155,8 +162,10 @@ def stop(home: Path, report: Report) -> bool:
 
 def discard(home: Path, report: Report) -> None:
     """Stop the local cloud and delete all that it kept."""
-    stop(home, report)
-    shutil.rmtree(home / "local", ignore_errors=True)
+    if home.is_dir():
+        with held(home / "local.lock", wait=True):
+            stop(home, report)
+            shutil.rmtree(home / "local", ignore_errors=True)
     if home.is_dir() and not any(home.iterdir()):
         home.rmdir()
 
