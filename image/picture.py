@@ -7,13 +7,18 @@ predictor.
 from __future__ import annotations
 
 import warnings
+from binascii import a2b_base64
 from dataclasses import dataclass
 from importlib import import_module
 from io import BytesIO
 from math import isfinite
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
+import structure
 from PIL import Image, ImageFile
+
+if TYPE_CHECKING:
+    from PIL.TiffImagePlugin import TiffImageFile
 
 # A picture over these bounds is refused by its header, before a pixel is decoded. A body is at most 4.5 MB
 # here (Lambda's 6 MB after base64), so hardly a real photo comes near. JPEG: what the largest common phones
@@ -47,6 +52,8 @@ BRANDS = {b"avif": "AVIF", b"avis": "AVIF"} | dict.fromkeys(
 )
 
 ORIENTATION = 0x0112  # EXIF 2.3, 4.6.4 A
+TILE_WIDTH, TILE_LENGTH = 322, 323  # TIFF 6.0, section 15
+MAX_TILE = 4096 * 4096
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -111,6 +118,8 @@ def read(data: bytes, *, needed: tuple[int, int] | None = None) -> Picture:
     kind = sniff(data)
     if kind is None:
         raise UnsupportedImageError(_unreadable(data))
+    if (parts := structure.excess(data, kind)) is not None:
+        raise UnsupportedImageError(f"this {kind} file is made of more {parts} than any real one; save it anew")
     plugin = import_module(PLUGINS[kind])
     if kind == "HEIF":
         plugin.register_heif_opener()
@@ -137,10 +146,14 @@ def read(data: bytes, *, needed: tuple[int, int] | None = None) -> Picture:
 def _decode(data: bytes, kind: str, needed: tuple[int, int] | None, *, truncated: bool = False) -> Picture:
     with Image.open(BytesIO(data), formats=(kind,)) as image:
         size = image.size
-        bound = MAX_JPEG_PIXELS if kind == "JPEG" else MAX_PIXELS
+        # All of a progressive JPEG's coefficients are in memory at once, at up to 6 bytes a pixel.
+        coarse = kind == "JPEG" and not image.info.get("progressive")
+        bound = MAX_JPEG_PIXELS if coarse else MAX_PIXELS
         if size[0] * size[1] > bound or max(size) > MAX_SIDE:
             found = f"the picture has {size[0]} × {size[1]} pixels"
             raise ImageTooLargeError(f"{found}: at most {bound // 10**6} megapixels of {kind}; shrink it")
+        if kind == "TIFF":
+            _check_tile(image)
         # A square, because the photo may be turned by 90° after.
         side = MARGIN * max(needed) if needed is not None else MAX_SIDE
         if kind == "JPEG":
@@ -152,6 +165,14 @@ def _decode(data: bytes, kind: str, needed: tuple[int, int] | None, *, truncated
         finally:
             ImageFile.LOAD_TRUNCATED_IMAGES = False
         return Picture(as_seen(image, max(1, min(image.size) // side)), kind, size, truncated)
+
+
+def _check_tile(image: Image.Image) -> None:
+    # A tile may be larger than the picture, and is unpacked whole.
+    tags = cast("TiffImageFile", image).tag_v2
+    width, length = tags.get(TILE_WIDTH, 0), tags.get(TILE_LENGTH, 0)
+    if width * length > MAX_TILE:
+        raise ImageTooLargeError(f"the picture has tiles of {width} × {length} pixels; save it anew")
 
 
 def blank() -> Image.Image:
@@ -230,4 +251,13 @@ def _from_deep_grey(image: Image.Image, white: float) -> Image.Image:
 def _unreadable(data: bytes) -> str:
     if data[4:8] == b"ftyp":
         return f"videos cannot be read: send a picture ({READABLE} can be read)"
+    if data[:5] == b"data:" or _is_base64_of_a_picture(data):
+        return "the body is a picture in base64: send the bytes themselves"
     return f"this is no picture that can be read: {READABLE} can"
+
+
+def _is_base64_of_a_picture(data: bytes) -> bool:
+    try:
+        return sniff(a2b_base64(data[:64], strict_mode=True)) is not None
+    except ValueError:
+        return False

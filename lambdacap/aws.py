@@ -154,6 +154,11 @@ def connect(*, region: str | None, profile: str | None, endpoint: str | None) ->
     return aws
 
 
+def partition_of(region: str) -> str:
+    """The part of AWS's world that a region is in: `aws`, `aws-cn`, …: the second field of its ARNs."""
+    return BotocoreSession().get_partition_for_region(region)
+
+
 def ambient(profile: str | None) -> dict[str, tuple[str | None, str]]:
     """The region and profile that AWS's own settings name, each with where: what counts when we are told nothing.
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lambdacap import __version__, cli_insight
+from lambdacap.cli_access import access, tell
 from lambdacap.cli_checks import checks
 from lambdacap.cli_invoke import invoke
 from lambdacap.cli_model import model
 from lambdacap.console import Console
 from lambdacap.options import (
     Architecture,
+    Auth,
     BaseImage,
     Docker,
     Image,
     Memory,
+    Quota,
     Retention,
     Timeout,
     Weights,
@@ -27,6 +30,9 @@ from lambdacap.options import (
     deploy_command,
 )
 from lambdacap.settings import Settings
+
+if TYPE_CHECKING:
+    from lambdacap.pipeline import Deployed
 
 Configure = Callable[..., Settings]
 
@@ -41,6 +47,7 @@ local = typer.Typer(help="The local cloud, by hand.", no_args_is_help=True, rich
 app.add_typer(local, name="local")
 app.add_typer(model, name="model")
 app.add_typer(checks)
+app.add_typer(access)
 
 
 def main() -> None:
@@ -93,6 +100,7 @@ def deploy(
         console.result(views.plan_table(survey.changes, estimate), views.plan_data(survey.changes, estimate))
         return
     deployed = pipeline.deploy(settings, console.report)
+    tell(console, settings, deployed)
     console.note("deployed" if deployed.changed else "nothing to change: everything is as it should be")
     console.result(deployed.deployment.url or "", views.deployed_data(deployed))
 
@@ -162,9 +170,12 @@ def create_function(
 
 @app.command()
 @command
-def create_api(configure: Configure, console: Console, docker: Docker = None) -> None:
-    """Create the API in front of the function: POST, GET, binary types, CORS, stage, permission."""
-    _step(configure(docker=docker), console, "api")
+def create_api(
+    configure: Configure, console: Console, docker: Docker = None, auth: Auth = None, quota: Quota = None
+) -> None:
+    """Create the API in front of the function: POST, GET, binary types, CORS, stage, permission, API key."""
+    settings = configure(docker=docker, auth=auth, quota=quota)
+    tell(console, settings, _step(settings, console, "usage plan", "api"))
 
 
 app.command()(invoke)
@@ -272,10 +283,11 @@ def local_status(configure: Configure, console: Console) -> None:
     )
 
 
-def _step(settings: Settings, console: Console, *kinds: str) -> None:
+def _step(settings: Settings, console: Console, *kinds: str) -> Deployed:
     from lambdacap import pipeline, views
 
     deployed = pipeline.deploy(settings, console.report, only=kinds)
     identity = deployed.deployment.resources[kinds[-1]]
     words = identity.get("url") or identity.get("uri") or identity["arn"]
     console.result(words, views.deployed_data(deployed))
+    return deployed

@@ -1,4 +1,4 @@
-"""The commands that tell what would happen: `config`."""
+"""The commands that tell what would happen, and touch nothing: `config`, `policy`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import typer
 
 from lambdacap.console import Console
-from lambdacap.options import deploy_command
+from lambdacap.options import command, deploy_command
 from lambdacap.settings import Settings
 
 Configure = Callable[..., Settings]
@@ -24,3 +24,15 @@ def config(configure: Configure, console: Console) -> None:
 
     settings = explain(configure())
     console.result(views.config_table(settings), views.config_data(settings))
+
+
+@checks.command()
+@command
+def policy(configure: Configure, console: Console) -> None:
+    """Print the least IAM policy that a deployer needs, for this deployment alone."""
+    import json
+
+    from lambdacap import policy as iam
+
+    document = iam.document(iam.statements(iam.scope(configure(), console.report)))
+    console.result(json.dumps(document, indent=2), document)

@@ -47,6 +47,7 @@ def invoke(
 ) -> None:
     """Send photos to the API and print their captions."""
     from lambdacap import photo
+    from lambdacap.access import pass_for
     from lambdacap.cli_attention import Drawing
     from lambdacap.client import Client
     from lambdacap.status import locate
@@ -56,14 +57,16 @@ def invoke(
     # A bad photo is told before anything is asked; among many it is only one of them.
     only = photo.prepare(files[0], original=original) if files == photos and len(files) == 1 and not output else None
     drawing = Drawing(attention, files) if attention else None
-    url = locate(settings).url or ""
+    deployment = locate(settings)
+    auth = pass_for(settings, deployment)
 
     def waiting(reason: str, seconds: float) -> None:
         console.report(Progress("invoke", f"{reason}, again in {seconds:.0f} s"))
 
     def client() -> Client:
         # Callers that were refused together should not come back together.
-        return Client(url, waiting=waiting, jitter=(lambda: 1.0) if only else lambda: random.uniform(0.5, 1.0))  # noqa: S311
+        jitter = (lambda: 1.0) if only else lambda: random.uniform(0.5, 1.0)  # noqa: S311
+        return Client(deployment.url or "", auth=auth, waiting=waiting, jitter=jitter)
 
     options = {"beam": str(beam)} | ({"attention": "1"} if drawing else {})
 

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from requests.auth import AuthBase
 
 from lambdacap.errors import CallError, LocalCloudError
 from lambdacap.photo import Photo
@@ -24,7 +25,8 @@ _TEMPORARY = {429, 503, 504}
 class Client:
     """Calls one deployed API; use it as a context manager. `waiting` is told why and how long it waits.
 
-    `jitter` gives the share of each pause that is waited; of many callers each should take another.
+    `auth` adds to each call what the API asks of its callers. `jitter` gives the share of each pause that is
+    waited; of many callers each should take another.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Client:
         url: str,
         *,
         waiting: Callable[[str, float], None] = lambda _reason, _seconds: None,
+        auth: AuthBase | None = None,
         jitter: Callable[[], float] = lambda: 1.0,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -42,6 +45,7 @@ class Client:
         self._sleep = sleep
         self._clock = clock
         self._session = requests.Session()
+        self._session.auth = auth
         self._here = urlsplit(url).hostname == "127.0.0.1"
         # A company's proxy does not know our 127.0.0.1.
         self._session.trust_env = not self._here
@@ -75,6 +79,7 @@ class Client:
                 params=options,
                 headers={"Content-Type": photo.media_type, "Accept": "application/json"},
                 timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                allow_redirects=False,  # the gateway has none, and nobody else gets the key
             )
         except requests.ConnectionError as error:
             if self._here:
@@ -115,7 +120,7 @@ class Client:
 
 
 _HINTS = {
-    403: "There is no such API any more, or it wants a key: `lambdacap status` tells.",
+    403: "There is no such API any more, or it wants a key or a signature: `lambdacap status` tells.",
     404: "There is no such API any more: `lambdacap status` tells.",
     413: "The photo is too large for the gateway; without --original it is shrunk.",
     429: "Too many callers at once; try again in a minute.",

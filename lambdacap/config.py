@@ -45,7 +45,8 @@ def explain(settings: Settings) -> list[Setting]:
     """
     records = Records(settings.home)
     record = chosen(settings, records, "local" if settings.local else "aws")
-    deploy = _Origins(replace(settings, **_place(record)), _sources(records, record, "region", "profile"))
+    kept = _kept(settings, record)
+    deploy = _Origins(replace(settings, **kept), _sources(records, record, *kept))
     record = chosen(settings, records)
     if record is None:
         return [Setting(name, deploy.entry(name)) for name in NAMES]
@@ -81,8 +82,13 @@ class _Origins:
         return Entry(plain(value), "default")
 
 
-def _place(record: Deployment | None) -> dict[str, Any]:
-    return {"region": record.region, "profile": record.profile} if record else {}
+def _kept(settings: Settings, record: Deployment | None) -> dict[str, Any]:
+    """What a deploy leaves as it is unless it is told otherwise: where, and who may call."""
+    if record is None:
+        return {}
+    auth = record.settings.get("auth", settings.auth)
+    place = {"region": record.region, "profile": record.profile}
+    return place if "auth" in settings.given else {**place, "auth": auth}
 
 
 def _sources(records: Records, record: Deployment | None, *names: str) -> dict[str, str]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
 import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from lambdacap import docker_image, pricing
-from lambdacap.aws import LOCAL_REGION, found, translated
+from lambdacap import docker_image, logs, pricing
+from lambdacap.aws import LOCAL_REGION, translated
 from lambdacap.errors import AwsError
 from lambdacap.pipeline import Survey
 from lambdacap.resources import Site
@@ -26,8 +24,7 @@ PUBLISHED_BYTES = 250_000_000
 """The published weights, converted."""
 IMAGES_KEPT = 2
 """The live one and the one before."""
-_DAYS = 7
-_REPORT = re.compile(r"REPORT RequestId: (\S+)\t.*Billed Duration: (\d+) ms")
+_HOURS = 24
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ def estimate(survey: Survey) -> Estimate:
 def _duration(survey: Survey) -> tuple[float, str]:
     """Seconds billed for a caption, and how they are known."""
     settings, site, function = survey.settings, survey.site, survey.states.get("function")
-    if site and function and function.properties.get("memory") == settings.memory:
+    if site and function and survey.states.get("log group") and function.properties.get("memory") == settings.memory:
         measured = _billed(site)
         if measured:
             where = " on this machine" if settings.local else ""
@@ -78,31 +75,14 @@ def _duration(survey: Survey) -> tuple[float, str]:
 
 
 def _billed(site: Site) -> list[float]:
-    """Seconds billed for the captions in the last days' log, cold starts among them."""
-    with translated(site.aws):
-        answer = found(
-            lambda: site.aws.logs.filter_log_events(
-                logGroupName=f"/aws/lambda/{site.name}", startTime=int((time.time() - _DAYS * 86_400) * 1000)
-            ),
-            "ResourceNotFoundException",
-        )
-    lines = [event.get("message", "") for event in answer["events"]] if answer else []
-    captions = {entry.get("request_id") for line in lines if (entry := _entry(line)) and _is_caption(entry)}
-    reports = [match for line in lines if (match := _REPORT.match(line))]
-    return [int(report[2]) / 1000 for report in reports if report[1] in captions]
+    """Seconds billed for the captions in the last day's log, cold starts among them."""
+    entries = logs.read(site.aws, site.name, int((time.time() - _HOURS * 3600) * 1000))
+    return [e.fields["billed_ms"] / 1000 for e in entries if _is_caption(e) and "billed_ms" in e.fields]
 
 
-def _entry(line: str) -> dict[str, object] | None:
-    """The handler's own line about a request."""
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return None
-    return entry if isinstance(entry, dict) else None
-
-
-def _is_caption(entry: dict[str, object]) -> bool:
-    return (entry.get("event"), entry.get("method"), entry.get("status")) == ("request", "POST", 200)
+def _is_caption(entry: logs.Entry) -> bool:
+    told = entry.fields
+    return (told.get("event"), told.get("method"), told.get("status")) == ("request", "POST", 200)
 
 
 def _images(survey: Survey) -> tuple[int, str]:

@@ -48,6 +48,10 @@ Docker = Annotated[
     bool | None,
     typer.Option("--docker/--no-docker", help="Local cloud: run the image in an engine if there is one."),
 ]
+Auth = Annotated[
+    str | None, typer.Option(help="Who may call: none (anybody), key or iam. [default: none]", metavar="AUTH")
+]
+Quota = Annotated[int | None, typer.Option(help="Requests a day that the API key is good for.", metavar="N")]
 
 _COMMON: dict[str, Any] = {
     "name": Name,
@@ -66,6 +70,8 @@ _DEPLOY: dict[str, Any] = {
     "timeout": Timeout,
     "log_retention": Retention,
     "docker": Docker,
+    "auth": Auth,
+    "quota": Quota,
 }
 """What a deploy can be told: for the commands that deploy, or that speak of it beforehand."""
 _NO_SETTINGS = {"json_output", "debug"}

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from lambdacap import docker_engine, docker_image
 from lambdacap.aws import translated
 from lambdacap.deployment import Deployment, Records
-from lambdacap.errors import DeploymentError
+from lambdacap.errors import DeploymentError, SettingsError
 from lambdacap.events import Finished, Report, Started, Warned
 from lambdacap.local import cloud
 from lambdacap.model import weights
-from lambdacap.resources import RESOURCES, Change, Site, State, States, find_all
+from lambdacap.resources import RESOURCES, Change, Site, State, States, find_all, remove
 from lambdacap.settings import Settings
 from lambdacap.sign_in import sign_in
 
@@ -72,29 +72,39 @@ def survey(settings: Settings, report: Report) -> Survey:
     docker_image.context_files(settings.image)
     settings = weights.settle(settings, report, dry=True)
     if settings.local and not cloud.running(settings.home) and not Records(settings.home).all(target="local"):
-        return Survey(settings, [Change(resource.kind, "create", {}) for resource in RESOURCES])
+        needed = [resource for resource in RESOURCES if resource.needed(settings)]
+        return Survey(settings, [Change(resource.kind, "create", {}) for resource in needed])
     site, _ = sign_in(settings, report, start=settings.local)
     site, states = find_all(site)
+    site = _as_closed(site, states)
     return Survey(site.settings, list(_changes(site, states).values()), site, states)
 
 
 def _ensure_all(site: Site, records: Records, only: tuple[str, ...]) -> Deployed:
     settings, report = site.settings, site.report
     site, states = find_all(site)
-    site = replace(site, deployment=site.deployment.made_with(settings))
+    site = _as_closed(site, states)
+    site = replace(site, deployment=site.deployment.made_with(site.settings))
     _check_engine(site, states, only)
     changes = []
     for resource in RESOURCES:
         if only and resource.kind not in only:
-            if resource.kind in _needed(only) and states[resource.kind] is None:
+            if resource.kind in _before(only) and states.get(resource.kind) is None:
                 raise DeploymentError(
                     f"the {resource.title} of {settings.name!r} is not there yet",
                     hint=f"Run `lambdacap {resource.step}` first, or `lambdacap deploy` for all of it.",
                 )
             continue
+        present = states.get(resource.kind)
+        if not resource.needed(site.settings):
+            if present:
+                site = remove(site, resource, present)
+                records.save(site.deployment)
+                changes.append(Change(resource.kind, "remove", {}))
+            continue
         report(Started(resource.kind, resource.title))
         with translated(site.aws):
-            state, change = resource.ensure(site, states[resource.kind])
+            state, change = resource.ensure(site, present)
         site = replace(site, deployment=site.deployment.having(resource.kind, state.identity))
         records.save(site.deployment)
         changes.append(change)
@@ -105,10 +115,27 @@ def _ensure_all(site: Site, records: Records, only: tuple[str, ...]) -> Deployed
 _DONE = {"create": "created", "update": "updated", "keep": "kept"}
 
 
-def _needed(only: tuple[str, ...]) -> set[str]:
+def _before(only: tuple[str, ...]) -> set[str]:
     """The kinds that come before the first of `only`."""
     kinds = [resource.kind for resource in RESOURCES]
     return set(kinds[: min(kinds.index(kind) for kind in only)])
+
+
+def _as_closed(site: Site, states: States) -> Site:
+    """The site with `auth` as it was unless the user said otherwise: no API is opened by forgetting a flag.
+
+    Without a record it is as the API has it. Raises `SettingsError` for a quota that nothing could count.
+    """
+    settings, api = site.settings, states.get("api")
+    if api and "auth" not in settings.given:
+        recorded = site.deployment.settings.get("auth")
+        settings = replace(settings, auth=str(recorded or api.identity["auth"]))
+    if settings.quota and settings.auth != "key":
+        raise SettingsError(
+            f"quota = {settings.quota}, but with auth = {settings.auth} there is no key to count requests by",
+            hint="Add --auth key, or leave --quota out.",
+        )
+    return replace(site, settings=settings)
 
 
 def _check_engine(site: Site, states: States, only: tuple[str, ...]) -> None:
@@ -122,7 +149,10 @@ def _check_engine(site: Site, states: States, only: tuple[str, ...]) -> None:
 def _changes(site: Site, states: States) -> dict[str, Change]:
     changes = {}
     for resource in RESOURCES:
-        change = changes[resource.kind] = resource.change(site, states[resource.kind])
+        state = states.get(resource.kind)
+        if state is None and not resource.needed(site.settings):
+            continue
+        change = changes[resource.kind] = resource.change(site, state)
         if resource.kind == "image" and change.action != "keep":
             # The digest is known after the push only; that the function changes is known now.
             uri = f"the new image {change.differences['tag'][1]}"

@@ -17,6 +17,8 @@ ARCHITECTURES = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
 """Lambda's name of an architecture → Docker's name of the platform."""
 RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557)
 """What CloudWatch Logs accepts (API reference of PutRetentionPolicy), as far as anybody needs it."""
+AUTH = ("none", "key", "iam")
+"""Who may call: anybody, who sends the API key, or who signs with AWS credentials that may."""
 
 # Fits every service at once: ECR wants lower case, IAM 64 characters for `<name>-<region>`.
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,38}[a-z0-9]")
@@ -27,11 +29,11 @@ _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 class Settings:
     """All settings of one run, checked.
 
-    `local` is the target: the local cloud instead of AWS. `docker` False keeps the local cloud from using
-    a Docker engine even when there is one. `image` is the folder with the Dockerfile, `base_image` what it
-    builds on instead of its own default. `memory` is in MB,
-    `timeout` in seconds, `log_retention` in days. `weights` says which model: published, demo, a path or an
-    address. `home` is where records and the local cloud live.
+    `local` is the target: the local cloud instead of AWS. `docker` False keeps the local cloud from using a Docker
+    engine even when there is one. `image` is the folder with the Dockerfile, `base_image` what it builds on instead
+    of its own default. `memory` is in MB, `timeout` in seconds, `log_retention` in days. `weights` says which
+    model: published, demo, a path or an address. `auth` is who may call, `quota` how many requests an API key is
+    good for a day. `home` is where records and the local cloud live.
     `given` says of what the user set himself where he did: "--memory", "LAMBDACAP_MEMORY" or the file's path.
     """
 
@@ -47,6 +49,8 @@ class Settings:
     timeout: int = 60
     log_retention: int = 14
     weights: str | None = None
+    auth: str = "none"
+    quota: int | None = None
     home: Path = field(default_factory=lambda: default_home())
     given: Mapping[str, str] = field(default_factory=dict)
 
@@ -77,6 +81,10 @@ class Settings:
             )
         self._check_range("memory", 128, 10_240, "MB")
         self._check_range("timeout", 1, 900, "seconds")
+        if self.auth not in AUTH:
+            raise SettingsError(f"auth {self.auth!r} is unknown", hint=f"Choose one of {', '.join(AUTH)}.")
+        if self.quota is not None and self.quota < 1:
+            raise SettingsError(f"quota = {self.quota} lets nobody in", hint="It counts requests a day, from 1.")
         if self.log_retention not in RETENTION_DAYS:
             raise SettingsError(
                 f"log_retention = {self.log_retention} days is not offered by CloudWatch Logs"
@@ -166,6 +174,7 @@ _KINDS: dict[str, type] = {
     "memory": int,
     "timeout": int,
     "log_retention": int,
+    "quota": int,
     "image": Path,
     "home": Path,
 }

@@ -62,7 +62,7 @@ def look(settings: Settings, report: Report) -> tuple[Site, Status]:
     if not all(states.values()):
         return site, Status(site.deployment, states, release=release)
     # The folder may have gone on since the deploy, which is no fault of what is deployed.
-    rest = [resource for resource in RESOURCES if resource.kind != "image"]
+    rest = [resource for resource in RESOURCES if resource.kind in states and resource.kind != "image"]
     return site, Status(site.deployment, states, {r.kind: r.change(site, states[r.kind]) for r in rest}, release)
 
 

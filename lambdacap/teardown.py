@@ -10,9 +10,9 @@ from lambdacap import docker_engine, docker_image
 from lambdacap.aws import TAG, translated
 from lambdacap.deployment import Deployment, Records
 from lambdacap.errors import AwsError, CredentialsError, DeploymentError, EngineError, LambdacapError, NotOursError
-from lambdacap.events import Finished, Report, Started, Warned
+from lambdacap.events import Finished, Report, Warned
 from lambdacap.local import cloud
-from lambdacap.resources import RESOURCES, Resource, Site, State, States
+from lambdacap.resources import RESOURCES, Resource, Site, States, remove
 from lambdacap.settings import Settings
 from lambdacap.sign_in import sign_in
 
@@ -86,16 +86,19 @@ def _look(site: Site, records: Records, doomed: list[Resource]) -> Standing:
 
 def _find(site: Site, resources: list[Resource]) -> Standing:
     """Look up what can be looked up; what belongs to somebody else stops all of it."""
-    deployment, states, failures = site.deployment, dict[str, State | None](), dict[str, LambdacapError]()
+    deployment, failures = site.deployment, dict[str, LambdacapError]()
+    states: States = {}
     for resource in resources:
         try:
             with translated(site.aws):
-                state = states[resource.kind] = resource.find(replace(site, deployment=deployment))
+                state = resource.find(replace(site, deployment=deployment))
         except (NotOursError, CredentialsError):
             raise
         except LambdacapError as error:
             failures[resource.kind] = error
             continue
+        if state or resource.needed(site.settings):
+            states[resource.kind] = state
         deployment = deployment.having(resource.kind, state.identity) if state else deployment.without(resource.kind)
     return Standing(deployment, states, failures)
 
@@ -108,13 +111,11 @@ def _remove_all(site: Site, records: Records, found: Standing, doomed: list[Reso
         for resource in reversed(doomed):
             state = found.states.get(resource.kind)
             if state is None:
-                if turn == 1 and resource.kind not in failures:
+                if turn == 1 and resource.kind in found.states:
                     site.report(Finished(resource.kind, "absent"))
                 continue
-            site.report(Started(resource.kind, f"removing the {resource.title}"))
             try:
-                with translated(site.aws):
-                    resource.remove(site, state)
+                site = remove(site, resource, state)
             except CredentialsError:
                 raise
             except LambdacapError as error:
@@ -122,9 +123,7 @@ def _remove_all(site: Site, records: Records, found: Standing, doomed: list[Reso
                 site.report(Finished(resource.kind, "failed", error.message))
                 continue
             gone |= set(state.identity.values())
-            site = replace(site, deployment=site.deployment.without(resource.kind))
             records.save(site.deployment)
-            site.report(Finished(resource.kind, "removed", state.label))
         found = _find(site, doomed)
         left = [f"{r.title} {state.label}" for r in doomed if (state := found.states.get(r.kind))]
         unknown = [] if left or len(doomed) < len(RESOURCES) else _tagged(site, gone)

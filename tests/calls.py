@@ -5,12 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
 _READING = ("Get", "List", "Describe")
 
 
+_NAMES = {"lambda:Invoke": "lambda:InvokeFunction"}
+"""Operations whose permission has another name."""
+
+
 class Calls(list[str]):
-    """Names of operations, in order."""
+    """Names of operations, in order; `actions` are the permissions that they ask for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.actions: set[str] = set()
 
     @property
     def writing(self) -> list[str]:
@@ -24,7 +33,17 @@ class _Collector(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.msg.startswith("Making request for") and isinstance(record.args, tuple):
-            self.calls.append(str(getattr(record.args[0], "name", "")))
+            model, request = cast("tuple[Any, Any]", record.args)
+            self.calls.append(str(getattr(model, "name", "")))
+            self.calls.actions.add(action(model, request["method"]))
+
+
+def action(model: Any, method: str) -> str:  # noqa: ANN401 - botocore's OperationModel
+    """The permission that an operation asks for; API Gateway's are HTTP's verbs."""
+    signed = model.service_model.signing_name
+    service = {"tagging": "tag", "monitoring": "cloudwatch"}.get(signed, signed)
+    name = f"{service}:{method if service == 'apigateway' else model.name}"
+    return _NAMES.get(name, name)
 
 
 @contextmanager

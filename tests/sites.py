@@ -17,6 +17,8 @@ def ensured(site: Site, until: Resource | None = None) -> Site:
     for resource in RESOURCES:
         if resource is until:
             break
+        if not resource.needed(site.settings):
+            continue
         state, _ = resource.ensure(site, resource.find(site))
         site = having(site, resource, state)
     return site

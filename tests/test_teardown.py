@@ -26,7 +26,7 @@ from tests.calls import recorded
 from tests.command import Command
 from tests.proxy import Proxy, between
 
-KINDS = [resource.kind for resource in RESOURCES]
+KINDS = [resource.kind for resource in RESOURCES if resource.needed(Settings())]
 ACCOUNT = "123456789012"
 
 

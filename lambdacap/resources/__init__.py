@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lambdacap.aws import translated
+from lambdacap.events import Finished, Started
 from lambdacap.resources.api import Api
 from lambdacap.resources.function import Function
 from lambdacap.resources.image import Image
@@ -12,11 +13,12 @@ from lambdacap.resources.log_group import LogGroup
 from lambdacap.resources.repository import Repository
 from lambdacap.resources.resource import Change, Resource, Site, State
 from lambdacap.resources.role import Role
+from lambdacap.resources.usage_plan import UsagePlan
 
-RESOURCES: tuple[Resource, ...] = (Repository(), Image(), Role(), LogGroup(), Function(), Api())
+RESOURCES: tuple[Resource, ...] = (Repository(), Image(), Role(), LogGroup(), Function(), Api(), UsagePlan())
 
 States = dict[str, State | None]
-"""Resources by kind; None: not there."""
+"""Resources by kind; None: not there, but needed."""
 
 
 def find_all(site: Site) -> tuple[Site, States]:
@@ -24,7 +26,9 @@ def find_all(site: Site) -> tuple[Site, States]:
     states: States = {}
     for resource in RESOURCES:
         with translated(site.aws):
-            state = states[resource.kind] = resource.find(site)
+            state = resource.find(site)
+        if state or resource.needed(site.settings):
+            states[resource.kind] = state
         deployment = site.deployment
         site = replace(
             site,
@@ -33,4 +37,13 @@ def find_all(site: Site) -> tuple[Site, States]:
     return site, states
 
 
-__all__ = ["RESOURCES", "Change", "Resource", "Site", "State", "States", "find_all"]
+def remove(site: Site, resource: Resource, state: State) -> Site:
+    """Remove one resource, and say so; the site without it."""
+    site.report(Started(resource.kind, f"removing the {resource.title}"))
+    with translated(site.aws):
+        resource.remove(site, state)
+    site.report(Finished(resource.kind, "removed", state.label))
+    return replace(site, deployment=site.deployment.without(resource.kind))
+
+
+__all__ = ["RESOURCES", "Change", "Resource", "Site", "State", "States", "find_all", "remove"]

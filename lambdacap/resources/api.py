@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from lambdacap.aws import TAG, Aws, code, found, retry
 from lambdacap.events import Progress
+from lambdacap.resources.method import VERBS, auth_of, methods, put_method, summary
 from lambdacap.resources.release import LIVE, unhindered
 from lambdacap.resources.resource import Change, Properties, Resource, Site, State, check_owner
 
@@ -21,17 +22,9 @@ MINIMUM_COMPRESSION_SIZE = 1024
 """Bytes from which on the gateway compresses its answers: the web page, and the grids of attention. The function
 cannot: a browser's `Accept` begins with text, and for that the gateway leaves base64 as it is."""
 STATEMENT = "lambdacap-api"
-CORS = {
-    "Access-Control-Allow-Origin": "'*'",
-    "Access-Control-Allow-Methods": "'GET,POST,OPTIONS'",
-    "Access-Control-Allow-Headers": "'Authorization,Content-Type,X-Api-Key'",
-    "Access-Control-Max-Age": "'86400'",
-}
-_CONFIGURATION = ("GET", "POST", "OPTIONS", "binary media types", "minimum compression size")
+_CONFIGURATION = (*VERBS, "binary media types", "minimum compression size")
 _FINGERPRINT = "configuration"
 """The stage variable that says which configuration the stage serves: changes need a new deployment."""
-
-Method = dict[str, object]
 
 
 class Api(Resource):
@@ -49,13 +42,14 @@ class Api(Resource):
         api = max(named, key=lambda api: api.get("tags", {}).get(TAG) == site.name)
         check_owner(site, f"the REST API {site.name} ({api['id']})", api.get("tags", {}))
         stage = found(lambda: gateway.get_stage(restApiId=api["id"], stageName=STAGE), "NotFoundException")
-        methods = self._root(site.aws, api["id"]).get("resourceMethods", {})
+        present = self._root(site.aws, api["id"]).get("resourceMethods", {})
+        verbs = {verb: summary(present.get(verb)) for verb in VERBS}
         return State(
-            _identity(site.aws, api["id"]),
+            _identity(site.aws, api["id"], auth_of(verbs["POST"])),
             {
                 "binary media types": api.get("binaryMediaTypes", []),
                 "minimum compression size": api.get("minimumCompressionSize"),
-                **{verb: _method(methods.get(verb)) for verb in ("GET", "POST", "OPTIONS")},
+                **verbs,
                 "permission": _granted(site),
                 "stage": stage.get("variables", {}).get(_FINGERPRINT) if stage else None,
             },
@@ -64,18 +58,14 @@ class Api(Resource):
     def wanted(self, site: Site) -> Properties:
         api = site.deployment.resources.get(self.kind, {}).get("id", "")
         function = site.deployment.resources.get("function", {}).get("arn", "")
-        proxy: Method = {
-            "type": "AWS_PROXY",
-            "authorization": "NONE",
-            "uri": f"arn:{site.aws.partition}:apigateway:{site.aws.region}:lambda:path/2015-03-31/functions/"
-            f"{function}:{LIVE}/invocations",
-        }
+        uri = (
+            f"arn:{site.aws.partition}:apigateway:{site.aws.region}:lambda:path/2015-03-31/functions/"
+            f"{function}:{LIVE}/invocations"
+        )
         configuration: dict[str, object] = {
             "binary media types": BINARY_MEDIA_TYPES,
             "minimum compression size": MINIMUM_COMPRESSION_SIZE,
-            "GET": proxy,
-            "POST": proxy,
-            "OPTIONS": {"type": "MOCK", "authorization": "NONE", "headers": CORS},
+            **methods(uri, site.settings.auth),
         }
         return {
             **configuration,
@@ -100,7 +90,7 @@ class Api(Resource):
             "binary media types": BINARY_MEDIA_TYPES,
             "minimum compression size": MINIMUM_COMPRESSION_SIZE,
         }
-        state = State(_identity(site.aws, api["id"]), properties)
+        state = State(_identity(site.aws, api["id"], site.settings.auth), properties)
         here = replace(site, deployment=site.deployment.having(self.kind, state.identity))
         return self.update(here, state, self.change(here, state))
 
@@ -116,13 +106,13 @@ class Api(Resource):
                     {"op": "replace", "path": "/minimumCompressionSize", "value": str(MINIMUM_COMPRESSION_SIZE)}
                 ],
             )
-        verbs = [verb for verb in ("GET", "POST", "OPTIONS") if verb in change.differences]
+        verbs = [verb for verb in VERBS if verb in change.differences]
         if verbs:
             root = self._root(site.aws, api)
             for verb in verbs:
                 if verb in root.get("resourceMethods", {}):
                     gateway.delete_method(restApiId=api, resourceId=root["id"], httpMethod=verb)
-                _put_method(site.aws, api, root["id"], verb, wanted[verb])
+                put_method(site.aws, api, root["id"], verb, wanted[verb])
         if "permission" in change.differences:
             self._forbid(site)  # what is there under that name, for whatever source, would be in the way
             unhindered(
@@ -138,7 +128,7 @@ class Api(Resource):
             )
         if change.differences.keys() & {*_CONFIGURATION, "stage"}:
             self._deploy(site, api, wanted["stage"])
-        return State(state.identity, wanted)
+        return State({**state.identity, "auth": site.settings.auth}, wanted)
 
     def remove(self, site: Site, state: State) -> None:
         site.report(Progress(self.kind, "deleting the API"))
@@ -192,42 +182,15 @@ class Api(Resource):
             )
 
 
-def _identity(aws: Aws, api: str) -> dict[str, str]:
+def _identity(aws: Aws, api: str, auth: str) -> dict[str, str]:
+    """With `auth`: who calls the API has to know."""
     if aws.endpoint:
         url = f"{aws.endpoint}/restapis/{api}/{STAGE}/_user_request_/"
     else:
         # apigateway.<region>.<suffix> is the control plane; the suffix differs in China.
         suffix = aws.apigateway.meta.endpoint_url.partition(aws.region)[2]
         url = f"https://{api}.execute-api.{aws.region}{suffix}/{STAGE}/"
-    return {"id": api, "url": url}
-
-
-def _method(method: Any) -> Method | None:  # noqa: ANN401 - API Gateway's own shape
-    """What there is of a method, in the words of `wanted`."""
-    if not method:
-        return None
-    integration = method.get("methodIntegration") or {}
-    summary: Method = {"type": integration.get("type"), "authorization": method.get("authorizationType")}
-    if integration.get("type") == "MOCK":
-        headers = integration.get("integrationResponses", {}).get("200", {}).get("responseParameters", {})
-        summary["headers"] = {key.removeprefix("method.response.header."): value for key, value in headers.items()}
-    else:
-        summary["uri"] = integration.get("uri")
-    return summary
-
-
-def _put_method(aws: Aws, api: str, root: str, verb: str, wanted: Any) -> None:  # noqa: ANN401
-    gateway = aws.apigateway
-    place: Any = {"restApiId": api, "resourceId": root, "httpMethod": verb}
-    gateway.put_method(**place, authorizationType=wanted["authorization"])
-    if wanted["type"] == "AWS_PROXY":
-        # Lambda is always called by POST, whatever the caller's method.
-        gateway.put_integration(**place, type="AWS_PROXY", integrationHttpMethod="POST", uri=wanted["uri"])
-        return
-    gateway.put_integration(**place, type="MOCK", requestTemplates={"application/json": '{"statusCode": 200}'})
-    headers = {f"method.response.header.{key}": value for key, value in wanted["headers"].items()}
-    gateway.put_method_response(**place, statusCode="200", responseParameters=dict.fromkeys(headers, False))
-    gateway.put_integration_response(**place, statusCode="200", responseParameters=headers)
+    return {"id": api, "url": url, "auth": auth}
 
 
 def _granted(site: Site) -> str | None:

@@ -33,7 +33,7 @@ class State:
 
 @dataclass(frozen=True)
 class Change:
-    """What ensuring a resource means: `action` is create, update or keep.
+    """What ensuring a resource means: `action` is create, update, keep, or remove if the settings need none.
 
     `differences` holds property → (as it is, as wanted); None stands for "not there".
     """
@@ -73,6 +73,10 @@ class Resource(ABC):
     title: ClassVar[str]
     step: ClassVar[str]
 
+    def needed(self, settings: Settings) -> bool:  # noqa: ARG002 - most are, whatever the settings
+        """Whether a deployment with these settings has one. One that is there all the same is removed."""
+        return True
+
     @abstractmethod
     def find(self, site: Site) -> State | None:
         """The resource as it is, or None. Raises `NotOursError` when the name is somebody else's."""
@@ -95,6 +99,8 @@ class Resource(ABC):
 
     def change(self, site: Site, state: State | None) -> Change:
         """What `ensure` would do, without doing it."""
+        if not self.needed(site.settings):
+            return Change(self.kind, "remove", {})
         wanted = self.wanted(site)
         if state is None:
             return Change(self.kind, "create", {key: (None, value) for key, value in wanted.items()})

@@ -104,12 +104,6 @@ def test_what_is_no_photo_is_refused_for_the_right_reason(
     assert refused(handler, post(body, content_type)) == (status, code)
 
 
-def test_a_bomb_is_too_large(handler: ModuleType, post: Post, encode: Encode) -> None:
-    image = encode(Image.new("1", (30_000, 30_000)), "PNG")
-    assert len(image) < 200_000
-    assert refused(handler, post(image, "image/png")) == (413, "image_too_large")
-
-
 def test_a_photo_that_came_as_bytes_is_taken_whatever_it_is_called(
     handler: ModuleType, post: Post, encode: Encode, scene: Image.Image
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -28,6 +29,8 @@ Undo = Callable[[], object]
 
 @pytest.fixture
 def site(site: Site) -> Iterator[Site]:
+    """With settings that need every resource."""
+    site = replace(site, settings=replace(site.settings, auth="key", quota=100))
     yield site
     removed(site)
 
@@ -63,7 +66,15 @@ def test_looking_writes_nothing(resource: Resource, site: Site) -> None:
 
 
 def test_the_order_is_the_one_in_which_they_need_each_other() -> None:
-    assert [r.kind for r in RESOURCES] == ["repository", "image", "role", "log group", "function", "api"]
+    assert [r.kind for r in RESOURCES] == [
+        "repository",
+        "image",
+        "role",
+        "log group",
+        "function",
+        "api",
+        "usage plan",
+    ]
 
 
 def as_pairs(tags: dict[str, str]) -> Any:  # noqa: ANN401 - each service's stubs have a type of their own
@@ -140,6 +151,8 @@ def test_everything_carries_the_tag(site: Site) -> None:
     assert aws.logs.list_tags_for_resource(resourceArn=there["log group"]["arn"])["tags"] == wanted
     assert aws.lambda_.list_tags(Resource=there["function"]["arn"])["Tags"] == wanted
     assert aws.apigateway.get_rest_api(restApiId=there["api"]["id"])["tags"] == wanted
+    assert aws.apigateway.get_usage_plan(usagePlanId=there["usage plan"]["id"])["tags"] == wanted
+    assert aws.apigateway.get_api_key(apiKey=there["usage plan"]["key"])["tags"] == wanted
 
 
 def test_tags_that_a_company_adds_are_no_matter(site: Site) -> None:
@@ -151,6 +164,9 @@ def test_tags_that_a_company_adds_are_no_matter(site: Site) -> None:
     aws.lambda_.tag_resource(Resource=there["function"]["arn"], Tags=more)
     api = f"arn:aws:apigateway:{aws.region}::/restapis/{there['api']['id']}"
     aws.apigateway.tag_resource(resourceArn=api, tags=more)
+    plan, key = there["usage plan"]["id"], there["usage plan"]["key"]
+    aws.apigateway.tag_resource(resourceArn=f"arn:aws:apigateway:{aws.region}::/usageplans/{plan}", tags=more)
+    aws.apigateway.tag_resource(resourceArn=f"arn:aws:apigateway:{aws.region}::/apikeys/{key}", tags=more)
     for resource in RESOURCES:
         assert resource.change(site, resource.find(site)).action == "keep"
 

@@ -1,0 +1,115 @@
+"""How many parts a picture's file has, counted before any decoder sees it.
+
+Decoders take a file at its word: they keep every segment, join comments byte by byte, go over all pixels for each
+scan. Half a megabyte of JPEG, 10,000 scans of 25 megapixels, keeps libjpeg busy for three minutes. The bounds
+here are far above what cameras and editors write, and what is below costs no decoder a second or 100 MB.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from itertools import islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# A JPEG is a few dozen segments; 64 kB each is all that one may hold, so long profiles and previews take several.
+MAX_SEGMENTS = 1000
+# Progressive ones come in about ten scans. https://libjpeg-turbo.org/pmwiki/uploads/About/TwoIssueswiththeJPEGStandard.pdf
+MAX_SCANS = 30
+MAX_CHUNKS = 20_000  # PNG; the usual ones are of 8 kB, and 2,000 frames of an animation are 4,000
+MAX_BLOCKS = 20_000  # GIF, of at most 255 bytes, before the first frame
+MAX_TAGS = 4096  # TIFF
+MAX_VALUES = 100_000  # TIFF, of all tags that are not bytes or text: a strip for each of 65,535 rows has a place
+MAX_PACKED = 1_000_000  # bytes of a run-length-encoded BMP, which Pillow decodes in Python
+
+_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # neither a stuffed byte nor a restart within a scan
+_END, _SCAN = 0xD9, 0xDA
+_BYTES = (1, 2, 6, 7)  # TIFF's types of one byte a value
+
+
+def excess(data: bytes, kind: str) -> str | None:
+    """What this file of a format has too much of, in words; None if nothing.
+
+    A file that is broken has what was found until there.
+    """
+    try:
+        match kind:
+            case "JPEG":
+                return _jpeg(data)
+            case "PNG":
+                return "chunks" if _more(_chunks(data), MAX_CHUNKS) else None
+            case "GIF":
+                return "blocks" if _more(_blocks(data), MAX_BLOCKS) else None
+            case "TIFF":
+                return _tiff(data)
+            case "BMP":
+                packed = struct.unpack_from("<I", data, 30)[0] in (1, 2)
+                return "runs" if packed and len(data) > MAX_PACKED else None
+    except (struct.error, IndexError):
+        pass
+    return None
+
+
+def _more(parts: Iterator[object], bound: int) -> bool:
+    return next(islice(parts, bound, None), None) is not None
+
+
+def _jpeg(data: bytes) -> str | None:
+    scans = 0
+    for number, marker in enumerate(_segments(data)):
+        scans += marker == _SCAN
+        if scans > MAX_SCANS:
+            return "scans"
+        if number >= MAX_SEGMENTS:
+            return "segments"
+    return None
+
+
+def _segments(data: bytes) -> Iterator[int]:
+    """The markers, without those inside of other segments: ITU-T T.81, B.1."""
+    place = 2
+    while (found := _MARKER.search(data, place)) is not None:
+        marker = data[found.end() - 1]
+        if marker == _END:
+            return  # phones put videos and more behind it
+        yield marker
+        place = found.end() + struct.unpack_from(">H", data, found.end())[0]
+
+
+def _chunks(data: bytes) -> Iterator[int]:
+    place = 8
+    while place < len(data):
+        yield place
+        place += 12 + struct.unpack_from(">I", data, place)[0]
+
+
+def _blocks(data: bytes) -> Iterator[int]:
+    """The sub-blocks of extensions in front of the first frame."""
+    place = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
+    while data[place] == ord("!"):
+        place += 2
+        while True:
+            yield place
+            size = data[place]
+            place += 1 + size
+            if not size:
+                break
+
+
+def _tiff(data: bytes) -> str | None:
+    order = "<" if data[:1] == b"I" else ">"
+    big = b"+" in data[2:4]
+    (start,) = struct.unpack_from(f"{order}{'Q' if big else 'I'}", data, 8 if big else 4)
+    (tags,) = struct.unpack_from(f"{order}{'Q' if big else 'H'}", data, start)
+    if tags > MAX_TAGS:
+        return "tags"
+    entry = struct.Struct(f"{order}HHQ8x" if big else f"{order}HHI4x")
+    start += 8 if big else 2
+    values = 0
+    for number in range(tags):
+        _, kind, count = entry.unpack_from(data, start + number * entry.size)
+        values += 0 if kind in _BYTES else count
+    return "values" if values > MAX_VALUES else None

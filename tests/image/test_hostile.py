@@ -1,0 +1,75 @@
+"""What is meant to do harm is answered, costs next to nothing, and the function lives on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from types import ModuleType
+
+import picture
+import pytest
+import structure
+from PIL import Image
+
+from tests.function_process import Function, function_process
+from tests.image.hostile import Hostile, bodies, bombs, post
+from tests.image.samples import encode as encoded
+from tests.image.samples import samples
+
+PHOTO = encoded(Image.linear_gradient("L").convert("RGB").resize((320, 240)), "JPEG")
+BODIES = list(bodies(PHOTO))
+
+
+@pytest.fixture(scope="module")
+def function() -> Iterator[Function]:
+    with function_process() as process:
+        process.invoke({})
+        yield process
+
+
+@pytest.mark.parametrize("hostile", BODIES, ids=lambda hostile: hostile.name)
+def test_what_is_no_picture_is_answered(hostile: Hostile, handler: ModuleType) -> None:
+    answer = handler.handler(hostile.event, None)
+    body = json.loads(answer["body"])
+    assert answer["statusCode"] == hostile.status
+    assert ("caption" in body) is (hostile.status == 200)
+    if hostile.status != 200:
+        assert set(body["error"]) == {"code", "message"}
+
+
+@pytest.mark.parametrize("name", ["photo as base64", "photo as a data: address"])
+def test_base64_where_bytes_should_be_is_told(name: str, handler: ModuleType) -> None:
+    event = next(hostile.event for hostile in BODIES if hostile.name == name)
+    message = json.loads(handler.handler(event, None)["body"])["error"]["message"]
+    assert message == "the body is a picture in base64: send the bytes themselves"
+
+
+def test_a_bomb_costs_less_than_100_mb_and_a_second_and_the_function_lives_on(function: Function) -> None:
+    before = function.memory
+    for bomb in bombs():
+        outcome = function.invoke(bomb.event)
+        assert outcome.answer["statusCode"] == bomb.status, bomb.name
+        # Seconds of CPU: how busy the machine is otherwise is no concern of the handler's.
+        assert outcome.seconds < 1, bomb.name
+        assert outcome.megabytes < 100, bomb.name
+    assert function.memory < before + 30
+    assert function.invoke(post(PHOTO)).answer["statusCode"] == 200
+
+
+def test_no_real_picture_has_too_many_parts(scene: Image.Image) -> None:
+    kinds = {sample.kind for sample in samples(scene) if structure.excess(sample.data, sample.kind) is None}
+    assert kinds == set(picture.PLUGINS)
+
+
+@pytest.mark.parametrize("kind", sorted(picture.PLUGINS))
+def test_parts_of_a_file_that_breaks_off_anywhere_are_counted(
+    kind: str, scene: Image.Image, encode: Callable[..., bytes]
+) -> None:
+    data = encode(scene, kind, **({"big_tiff": True} if kind == "TIFF" else {}))
+    assert {structure.excess(data[:length], kind) for length in range(0, len(data), 7)} == {None}
+
+
+def test_what_follows_a_jpeg_is_not_counted(scene: Image.Image, encode: Callable[..., bytes]) -> None:
+    # Phones append a video, or a second picture with more dynamic range.
+    seen = picture.read(encode(scene, "JPEG") + b"\xff\xda\0\2" * 100_000)
+    assert seen.size == scene.size
