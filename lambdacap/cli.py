@@ -183,6 +183,7 @@ app.command()(invoke)
 
 app.command()(cli_insight.status)
 app.command()(cli_insight.logs)
+app.command()(cli_insight.bench)
 
 
 @app.command()

@@ -1,10 +1,12 @@
-"""`lambdacap status | logs`: what is there, and what it does."""
+"""`lambdacap status | logs | bench`: what is there, what it does, and how fast."""
 
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,6 +26,22 @@ def duration(text: str) -> float:
     if not match:
         raise typer.BadParameter(f"{text!r} is no duration: one looks like 30s, 10m, 2h, 1d or 1w")
     return int(match[1]) * _SECONDS[match[2]]
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    """Memory sizes of `1024,1769,3008`, in MB."""
+    found = tuple(int(part) for part in text.split(",") if part.strip().isdigit())
+    if len(found) != text.count(",") + 1 or not all(128 <= size <= 10_240 for size in found) or len(found) > 10:
+        raise typer.BadParameter(f"{text!r} are no sizes: up to ten of 128 to 10240 MB, as in 1024,1769,3008")
+    return tuple(dict.fromkeys(found))
+
+
+def seconds(text: str) -> float:
+    """A duration that a measurement may take."""
+    found = duration(text)
+    if not 1 <= found <= 600:
+        raise typer.BadParameter("1s to 10m are measured")
+    return found
 
 
 @command
@@ -84,3 +102,65 @@ def logs(
         if not follow:
             raise
         # How following ends.
+
+
+@command
+def bench(
+    configure: Configure,
+    console: Console,
+    photo: Annotated[Path | None, typer.Argument(help="Photo to send. [default: a painted one]")] = None,
+    cold: Annotated[int, typer.Option(help="Cold starts to force for each memory size.", min=0, max=20)] = 3,
+    concurrency: Annotated[int, typer.Option(help="Callers at a time for the warm calls.", min=1, max=100)] = 1,
+    duration: Annotated[
+        float, typer.Option(parser=seconds, help="How long to call: 10s, 2m; 10m at most.", metavar="TIME")
+    ] = "10s",  # type: ignore[assignment]
+    memory: Annotated[
+        str | None, typer.Option(help="Sizes in MB to compare, as in 1024,1769,3008.", metavar="MB,MB")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw it into this .svg file.", metavar="FILE")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, though it costs.")] = False,
+) -> None:
+    """Measure cold starts and warm calls by phase, and compare memory sizes."""
+    from lambdacap import bench as measuring
+    from lambdacap import bench_plot, views_bench
+    from lambdacap.client import Client
+    from lambdacap.errors import DeploymentError
+    from lambdacap.photo import prepare
+    from lambdacap.pricing import prices as look_up
+    from lambdacap.status import look
+
+    compared = sizes(memory) if memory is not None else ()
+    if plot:
+        bench_plot.check(plot)
+    sent = prepare(photo) if photo else measuring.picture()
+    site, there = look(configure(), console.report)
+    function, url = there.states["function"], there.deployment.url
+    if function is None or url is None:
+        raise DeploymentError(f"{site.name!r} is not deployed", hint="`lambdacap deploy` deploys it.")
+    live = int(str(function.properties["memory"]))
+    plan = measuring.Plan(sent, cold, duration, concurrency, compared)
+    prices = look_up(site.aws, str(function.properties["architecture"]))
+    local = there.deployment.target == "local"
+    if not local:
+        _agree(console, plan.ceiling(live, prices), yes=yes)
+    samples = list(measuring.measure(site, plan, live, lambda: Client(url)))
+    # Where memory buys no CPU, sizes differ by chance.
+    best = None if local else measuring.choose(samples, prices)
+    for note in views_bench.notes(samples, best, local=local):
+        console.note(note)
+    if plot:
+        where = "this machine" if local else f"AWS Lambda, {there.deployment.region}"
+        bench_plot.write(plot, f"{site.name} on {where}", samples, prices, best)
+        console.note(f"{plot} shows it")
+    console.result(views_bench.table(samples, prices, best), views_bench.data(samples, prices, best))
+
+
+def _agree(console: Console, dollars: float, *, yes: bool) -> None:
+    from lambdacap.errors import SettingsError
+
+    console.note(f"this costs at most about ${dollars:.4f} on AWS")
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise SettingsError("nobody is there to agree to what it costs", hint="--yes agrees.")
+    typer.confirm("Measure?", abort=True, err=True)

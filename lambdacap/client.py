@@ -71,6 +71,10 @@ class Client:
             self._sleep(share)
             pause = min(pause * 2, 15.0)
 
+    def exchange(self, photo: Photo, options: Mapping[str, str]) -> requests.Response:
+        """One answer as it comes, whatever it is: for those who measure. Raises `CallError` without an answer."""
+        return self._post(photo, options)
+
     def _post(self, photo: Photo, options: Mapping[str, str]) -> requests.Response:
         try:
             return self._session.post(

@@ -40,10 +40,8 @@ class Estimate:
 
     @property
     def per_thousand(self) -> float:
-        """For 1,000 captions: Lambda's time, Lambda's requests, the gateway's requests."""
-        prices = self.prices
-        time_ = self.memory / 1024 * self.seconds * prices.gb_second
-        return 1000 * (time_ + prices.invocation + prices.request)
+        """For 1,000 captions."""
+        return self.prices.per_thousand(self.memory, self.seconds)
 
     @property
     def idle_month(self) -> float:

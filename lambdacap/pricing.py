@@ -29,6 +29,10 @@ class Prices:
     gb_month: float
     source: str
 
+    def per_thousand(self, memory: int, seconds: float) -> float:
+        """For 1,000 captions of so many seconds at `memory` MB: Lambda's time, its requests, the gateway's requests."""
+        return 1000 * (memory / 1024 * seconds * self.gb_second + self.invocation + self.request)
+
 
 def table(region: str, architecture: str) -> Prices:
     """The prices that were looked up for this version, of `region` or, said in `source`, of us-east-1."""
