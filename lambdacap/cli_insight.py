@@ -123,6 +123,7 @@ def bench(
     """Measure cold starts and warm calls by phase, and compare memory sizes."""
     from lambdacap import bench as measuring
     from lambdacap import bench_plot, views_bench
+    from lambdacap.access import pass_for
     from lambdacap.client import Client
     from lambdacap.errors import DeploymentError
     from lambdacap.photo import prepare
@@ -133,7 +134,8 @@ def bench(
     if plot:
         bench_plot.check(plot)
     sent = prepare(photo) if photo else measuring.picture()
-    site, there = look(configure(), console.report)
+    settings = configure()
+    site, there = look(settings, console.report)
     function, url = there.states["function"], there.deployment.url
     if function is None or url is None:
         raise DeploymentError(f"{site.name!r} is not deployed", hint="`lambdacap deploy` deploys it.")
@@ -143,7 +145,8 @@ def bench(
     local = there.deployment.target == "local"
     if not local:
         _agree(console, plan.ceiling(live, prices), yes=yes)
-    samples = list(measuring.measure(site, plan, live, lambda: Client(url)))
+    auth = pass_for(settings, there.deployment)
+    samples = list(measuring.measure(site, plan, live, lambda: Client(url, auth=auth)))
     # Where memory buys no CPU, sizes differ by chance.
     best = None if local else measuring.choose(samples, prices)
     for note in views_bench.notes(samples, best, local=local):

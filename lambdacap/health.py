@@ -15,6 +15,7 @@ from lambdacap.local.images import Images
 from lambdacap.resources import Site
 from lambdacap.resources.api import STAGE
 from lambdacap.resources.release import LIVE
+from lambdacap.resources.usage_plan import UsagePlan
 from lambdacap.status import Status
 from lambdacap.traffic import Traffic, traffic
 
@@ -51,12 +52,16 @@ class Function:
 
 @dataclass(frozen=True)
 class Api:
-    """`auth` says who may call; `rate` in requests a second and `burst` are None without a throttle of its own."""
+    """`auth` says who may call; `rate` in requests a second and `burst` are None without a throttle of its own.
+
+    `quota` is how many requests a day the key is good for, None: without limit.
+    """
 
     stage: str
     auth: str
     rate: float | None
     burst: int | None
+    quota: int | None = None
 
 
 @dataclass(frozen=True)
@@ -155,4 +160,6 @@ def _api(site: Site, status: Status) -> Api | None:
     (root,) = [r for r in gateway.get_resources(restApiId=api, embed=["methods"])["items"] if r["path"] == "/"]
     method: Any = root.get("resourceMethods", {}).get("POST", {})
     auth = "key" if method.get("apiKeyRequired") else str(method.get("authorizationType", "NONE"))
-    return Api(STAGE, auth, setting.get("throttlingRateLimit"), setting.get("throttlingBurstLimit"))
+    plan = status.states.get(UsagePlan.kind)
+    quota: Any = plan.properties.get("daily quota") if plan else None
+    return Api(STAGE, auth, setting.get("throttlingRateLimit"), setting.get("throttlingBurstLimit"), quota)

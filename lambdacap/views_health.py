@@ -53,7 +53,8 @@ def _function(function: Function) -> str:
 
 def _api(api: Api) -> str:
     throttle = "no throttle of its own" if api.rate is None else f"{api.rate:g} requests a second, burst {api.burst}"
-    return f"stage {api.stage}, {_AUTH.get(api.auth, api.auth)}, {throttle}"
+    quota = "" if api.quota is None else f", {api.quota} a day"
+    return f"stage {api.stage}, {_AUTH.get(api.auth, api.auth)}, {throttle}{quota}"
 
 
 def _day(day: Traffic) -> str:

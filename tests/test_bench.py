@@ -130,7 +130,7 @@ def timed(shared: Command, image_folder: Callable[[dict[str, str]], Path]) -> Co
 
 
 def test_the_whole_way(timed: Command) -> None:
-    timed("deploy", "--local")
+    timed("deploy", "--local", "--auth", "key")
     before = timed("status", "--json").data
     arguments = ["--cold", 2, "--duration", "1s", "--concurrency", 2, "--memory", "512,1024", "--plot", "plot.svg"]
     result = timed("bench", *arguments, "--json")

@@ -141,14 +141,14 @@ def test_words() -> None:
         Health(
             Image("abc", "sha256:1", 187_000_000, pushed),
             replace(FUNCTION, update="InProgress", concurrency=5),
-            Api("prod", "key", 10.0, 20),
+            Api("prod", "key", 10.0, 20, 1000),
             replace(WELL, throttled=3),
         )
     )
     assert details == {
         "image": "tag abc, 187.0 MB, pushed 3 days ago",
         "function": "Active, update InProgress, 3008 MB, 60 s, concurrency 5",
-        "api": "stage prod, with a key only, 10 requests a second, burst 20",
+        "api": "stage prod, with a key only, 10 requests a second, burst 20, 1000 a day",
         "last day": "10 requests, 1 refused, 0 errors, 3 throttled, 2 cold starts, p50 94 ms, p95 1310 ms, "
         "$0.0012 (by CloudWatch)",
     }
