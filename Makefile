@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help demo test check format bench accuracy screenshots clean
+.PHONY: help demo test check format bench fuzz accuracy screenshots clean
 help:  ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -25,6 +25,9 @@ format: $(VENV)/.dev  ## Put the code into its form.
 
 bench: $(VENV)/.dev  ## Measure, and print tables.
 	@for script in tests/benchmarks/*.py; do echo "\$$ $$script"; $(BIN)/python $$script || exit 1; done
+
+fuzz: $(VENV)/.dev  ## Spoil 10,000 pictures and see the function answer each.
+	@$(BIN)/python tests/benchmarks/fuzz.py $(ARGS)
 
 accuracy: $(VENV)/.local  ## Share of 1,000 fresh scenes that the demo model captions exactly right.
 	@PYTHONPATH=image $(BIN)/python -m demo.evaluate

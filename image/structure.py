@@ -48,7 +48,7 @@ def excess(data: bytes, kind: str) -> str | None:
             case "BMP":
                 packed = struct.unpack_from("<I", data, 30)[0] in (1, 2)
                 return "runs" if packed and len(data) > MAX_PACKED else None
-    except (struct.error, IndexError):
+    except (struct.error, IndexError, OverflowError):
         pass
     return None
 

@@ -46,7 +46,15 @@ class Sample:
 
 
 def samples(scene: Image.Image) -> Iterator[Sample]:
-    """`scene`, an RGB picture, in every form; first of all as a plain PNG."""
+    """`scene`, an RGB picture, in every form and size; first of all as a plain PNG."""
+    yield from forms(scene)
+    for width, height in ((4032, 3024), (8000, 6000)):
+        large = encode(scene.resize((width, height), Image.Resampling.BICUBIC), "JPEG", quality=75)
+        yield Sample(f"JPEG of {width * height / 1e6:.0f} megapixels", "JPEG", large)
+
+
+def forms(scene: Image.Image) -> Iterator[Sample]:
+    """`scene` in every form."""
     yield from pngs(scene)
     yield from jpegs(scene)
     yield from tiffs(scene)
@@ -95,9 +103,6 @@ def jpegs(scene: Image.Image) -> Iterator[Sample]:
         yield Sample(f"JPEG, turned: {orientation}", "JPEG", turned(scene, "JPEG", orientation, **fine))
     whole = encode(scene, "JPEG", **fine)
     yield Sample("JPEG, cut short", "JPEG", whole[: len(whole) * 9 // 10], "other")
-    for width, height in ((4032, 3024), (8000, 6000)):
-        large = encode(scene.resize((width, height), Image.Resampling.BICUBIC), "JPEG", quality=75)
-        yield Sample(f"JPEG of {width * height / 1e6:.0f} megapixels", "JPEG", large)
 
 
 def tiffs(scene: Image.Image) -> Iterator[Sample]:

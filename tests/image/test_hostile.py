@@ -69,6 +69,10 @@ def test_parts_of_a_file_that_breaks_off_anywhere_are_counted(
     assert {structure.excess(data[:length], kind) for length in range(0, len(data), 7)} == {None}
 
 
+def test_a_place_that_no_file_has_is_none() -> None:
+    assert structure.excess(b"II+\0\x08\0\0\0" + b"\xff" * 8, "TIFF") is None
+
+
 def test_what_follows_a_jpeg_is_not_counted(scene: Image.Image, encode: Callable[..., bytes]) -> None:
     # Phones append a video, or a second picture with more dynamic range.
     seen = picture.read(encode(scene, "JPEG") + b"\xff\xda\0\2" * 100_000)
