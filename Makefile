@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help demo test check format bench fuzz accuracy screenshots clean
+.PHONY: help demo test check format bench fuzz load accuracy screenshots clean
 help:  ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -28,6 +28,9 @@ bench: $(VENV)/.dev  ## Measure, and print tables.
 
 fuzz: $(VENV)/.dev  ## Spoil 10,000 pictures and see the function answer each.
 	@$(BIN)/python tests/benchmarks/fuzz.py $(ARGS)
+
+load: $(VENV)/.dev  ## Load on the local cloud: 10,000 requests, too many at once, a crash. Needs wrk.
+	@$(BIN)/python tests/benchmarks/load.py $(ARGS)
 
 accuracy: $(VENV)/.local  ## Share of 1,000 fresh scenes that the demo model captions exactly right.
 	@PYTHONPATH=image $(BIN)/python -m demo.evaluate

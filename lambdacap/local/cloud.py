@@ -25,6 +25,9 @@ KIND = "local cloud"
 START_LIMIT = 60.0
 """Seconds; it takes one or two, more on a machine that compiles bytecode for the first time."""
 STOP_LIMIT = 30.0
+CONCURRENCY = min(10, 2 * (os.cpu_count() or 1) + 2)
+"""Events that run at a time, of all functions together; what goes beyond is answered with 429. A new AWS account has
+10, and a small machine would do as much with fewer."""
 
 
 @dataclass(frozen=True)
@@ -187,6 +190,7 @@ def _environment(folder: Path, port: int, engine: str) -> dict[str, str]:
         "TMPDIR": str(folder / "tmp"),
         # As on Lambda, nothing can be written but /tmp, and there 512 MB.
         "LAMBDA_DOCKER_FLAGS": "--read-only --tmpfs /tmp:exec,size=512m",
+        "LAMBDA_ACCOUNT_CONCURRENCY": str(CONCURRENCY),
         "LOG_LEVEL": "WARNING",
         "PYTHONUNBUFFERED": "1",
     }

@@ -1,143 +1,32 @@
 """Runs the events of functions that have no container: MiniStack forwards each here, a process answers.
 
-One process a function version, one event at a time, killed at the function's timeout, started anew after a
-crash or when the function's configuration has changed. The configuration is asked of the local Lambda for
-every event, so that an update holds from the next event on, as on AWS.
+A process runs one event at a time, and there are as many processes as events at a time: MiniStack answers 429 to
+what goes beyond `cloud.CONCURRENCY`. They are killed at the function's timeout, started anew after a crash or when the
+function's configuration has changed. The configuration is asked of the local Lambda for every event, so that an update
+holds from the next event on, as on AWS.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import boto3
 
 from lambdacap.aws import LOCAL_KEY
 from lambdacap.local.images import Images
 from lambdacap.local.log_stream import LogStream
+from lambdacap.local.process import FunctionError, FunctionProcess, Specification
 
-HANDLER = "handler.handler"
-"""The image's CMD."""
-_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "SSL_CERT_FILE")
-"""What a function process sees of our environment: no credential, no setting."""
-
-
-@dataclass(frozen=True)
-class Specification:
-    """All that makes one function process differ from another."""
-
-    name: str
-    version: str
-    folder: Path
-    memory: int
-    timeout: int
-    variables: tuple[tuple[str, str], ...]
-
-
-class FunctionError(Exception):
-    """The function failed; `payload` is what Lambda would report."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.payload = {"errorType": kind, "errorMessage": message}
-
-
-class FunctionProcess:
-    """One process that runs the handler of one `Specification`; `log` is the file that it prints into."""
-
-    def __init__(self, specification: Specification, log: Path, stream: LogStream) -> None:
-        self.specification = specification
-        self.stream = stream
-        environment = {key: os.environ[key] for key in _INHERITED if key in os.environ}
-        environment |= {
-            "AWS_LAMBDA_FUNCTION_NAME": specification.name,
-            "AWS_LAMBDA_FUNCTION_VERSION": specification.version,
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(specification.memory),
-            "LAMBDA_TASK_ROOT": str(specification.folder),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONUNBUFFERED": "1",  # Lambda has every line at once
-            "_HANDLER": HANDLER,
-        }
-        environment |= dict(specification.variables)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as printed:
-            process = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("worker.py"))],
-                cwd=specification.folder,
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=printed,
-            )
-        self._process = process
-        self._events, self._results = cast("BinaryIO", process.stdin), cast("BinaryIO", process.stdout)
-        self._ready = False
-
-    @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
-    def run(self, event: object, context: dict[str, Any]) -> object:
-        """The handler's result; raises `FunctionError` for its failure, crash or time-out."""
-        timed_out = threading.Event()
-
-        def expire() -> None:
-            timed_out.set()
-            self._process.kill()
-
-        timer = threading.Timer(max(0.0, context["deadline"] - time.time()), expire)
-        timer.start()
-        try:
-            if not self._ready:
-                self._receive(timed_out)
-                self._ready = True
-            self._send({"event": event, "context": context}, timed_out)
-            return self._receive(timed_out)["result"]
-        except FunctionError as error:
-            if not self.alive:
-                self.stream.send(f"RequestId: {context['aws_request_id']} Error: {error.payload['errorMessage']}")
-            raise
-        finally:
-            timer.cancel()
-            self.stream.send()
-
-    def stop(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._results.close()
-        with contextlib.suppress(BrokenPipeError):  # an unsent event died with the process
-            self._events.close()
-
-    def _send(self, message: dict[str, object], timed_out: threading.Event) -> None:
-        try:
-            self._events.write(json.dumps(message).encode() + b"\n")
-            self._events.flush()
-        except (BrokenPipeError, ValueError) as error:
-            raise self._gone(timed_out) from error
-
-    def _receive(self, timed_out: threading.Event) -> dict[str, Any]:
-        line = self._results.readline()
-        if not line.endswith(b"\n"):
-            raise self._gone(timed_out)
-        answer: dict[str, Any] = json.loads(line)
-        if "error" in answer:
-            raise FunctionError(answer["error"]["errorType"], answer["error"]["errorMessage"])
-        return answer
-
-    def _gone(self, timed_out: threading.Event) -> FunctionError:
-        status = self._process.wait()
-        if timed_out.is_set():
-            return FunctionError("Sandbox.Timedout", f"Task timed out after {self.specification.timeout}.00 seconds")
-        return FunctionError("Runtime.ExitError", f"Runtime exited with status {status}")
+IDLE = 300.0
+"""Seconds without an event after which a process may end, as Lambda's do."""
 
 
 class Functions:
@@ -146,57 +35,75 @@ class Functions:
     def __init__(self, home: Path, endpoint: str) -> None:
         self._home = home
         self._endpoint = endpoint
-        self._processes: dict[tuple[str, str], FunctionProcess] = {}
-        self._locks: dict[tuple[str, str], threading.Lock] = {}
+        self._idle: list[tuple[FunctionProcess, float]] = []  # and since when, the last one last
+        self._busy: set[FunctionProcess] = set()
         self._clients: dict[tuple[str, str], Any] = {}
-        self._guard = threading.Lock()
+        self._guard, self._making = threading.Lock(), threading.Lock()
 
     def invoke(self, arn: str, version: str, request: str, deadline: float, event: object) -> object:
         """Run `event` through the function; `deadline` is Unix time in seconds.
 
         `arn` is the one that was called, which may end in a version or an alias.
         """
-        key = (":".join(arn.split(":")[:7]), version)
-        with self._guard:
-            lock = self._locks.setdefault(key, threading.Lock())
-        if not lock.acquire(timeout=max(0.0, deadline - time.time())):
-            raise FunctionError("Sandbox.Timedout", "the function was busy with other events until the deadline")
+        specification = self._specification(":".join(arn.split(":")[:7]), version)
+        process = self._take(specification)
+        context = {
+            "function_name": specification.name,
+            "function_version": specification.version,
+            "invoked_function_arn": arn,
+            "memory_limit_in_mb": specification.memory,
+            "aws_request_id": request,
+            "log_group_name": process.stream.group,
+            "log_stream_name": process.stream.name,
+            "deadline": deadline,
+        }
         try:
-            process = self._process(key)
-            specification = process.specification
-            context = {
-                "function_name": specification.name,
-                "function_version": specification.version,
-                "invoked_function_arn": arn,
-                "memory_limit_in_mb": specification.memory,
-                "aws_request_id": request,
-                "log_group_name": process.stream.group,
-                "log_stream_name": process.stream.name,
-                "deadline": deadline,
-            }
             return process.run(event, context)
         finally:
-            lock.release()
+            self._give(process)
 
     def stop(self) -> None:
-        """End every process."""
+        """End every process, those too that are at work."""
         with self._guard:
-            for process in self._processes.values():
-                process.stop()
-            self._processes.clear()
-
-    def _process(self, key: tuple[str, str]) -> FunctionProcess:
-        specification = self._specification(*key)
-        process = self._processes.get(key)
-        if process and process.alive and process.specification == specification:
-            return process
-        if process:
+            processes = [*self._busy, *(process for process, _ in self._idle)]
+            self._idle.clear()
+        for process in processes:
             process.stop()
+
+    def _take(self, wanted: Specification) -> FunctionProcess:
+        """A process for one event: the one that waited least, so that those too many grow old; or a new one."""
+        with self._guard:
+            self._end(lambda process: process.specification.replaced_by(wanted))
+            for place in reversed(range(len(self._idle))):
+                if self._idle[place][0].specification == wanted:
+                    process, _ = self._idle.pop(place)
+                    break
+            else:
+                process = self._start(wanted)
+            self._busy.add(process)
+            return process
+
+    def _give(self, process: FunctionProcess) -> None:
+        now = time.monotonic()
+        with self._guard:
+            self._busy.discard(process)
+            self._idle.append((process, now))
+            old = {idle for idle, since in self._idle if now - since > IDLE}
+            self._end(lambda idle: idle in old or not idle.alive)
+
+    def _end(self, done_with: Callable[[FunctionProcess], bool]) -> None:
+        for place in reversed(range(len(self._idle))):
+            if done_with(self._idle[place][0]):
+                self._idle.pop(place)[0].stop()
+
+    def _start(self, specification: Specification) -> FunctionProcess:
         name, version = specification.name, specification.version
-        log = self._home / "local" / "functions" / f"{name}.{version}.log"
-        stream = LogStream(self._client("logs", key[0].split(":")[3]), name, version, log)
-        self._processes[key] = process = FunctionProcess(specification, log, stream)
-        return process
+        # One file for each that prints, since what is sent to the log group is what has come to the file.
+        taken = {process.log for process in (*self._busy, *(process for process, _ in self._idle))}
+        files = (self._home / "local" / "functions" / f"{name}.{version}.{number}.log" for number in count(1))
+        log = next(file for file in files if file not in taken)
+        logs = self._client("logs", specification.region)
+        return FunctionProcess(specification, log, LogStream(logs, name, version, log))
 
     def _specification(self, arn: str, version: str) -> Specification:
         region, name = arn.split(":")[3], arn.split(":")[6]
@@ -206,7 +113,7 @@ class Functions:
         if not folder.is_dir():
             raise FunctionError("ImageDeleted", f"{folder} is gone: run `lambdacap deploy --local` again")
         return Specification(
-            name=name,
+            arn=arn,
             version=version,
             folder=folder,
             memory=configuration["MemorySize"],
@@ -215,7 +122,7 @@ class Functions:
         )
 
     def _client(self, service: str, region: str) -> Any:  # noqa: ANN401 - boto3's stubs want literals
-        with self._guard:
+        with self._making:  # which boto3 does in one thread at a time only
             if (service, region) not in self._clients:
                 self._clients[service, region] = boto3.client(  # type: ignore[call-overload]
                     service,

@@ -1,9 +1,10 @@
-"""Function processes behave as Lambda's would: one event at a time, killed in time, started anew."""
+"""Function processes behave as Lambda's would: one for each event at a time, killed in time, started anew."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,6 +17,7 @@ import requests
 from lambdacap import docker_image, pipeline
 from lambdacap.errors import AwsError
 from lambdacap.events import silent
+from lambdacap.local import cloud
 from lambdacap.resources import Site
 from lambdacap.settings import Settings
 from lambdacap.teardown import teardown
@@ -82,12 +84,40 @@ def test_a_change_that_nobody_published_reaches_no_caller(ask: Ask, site: Site) 
     assert "GREETING" not in after["environ"]
 
 
-def test_one_event_at_a_time(ask: Ask) -> None:
+def at_once(ask: Ask, *queries: dict[str, Any]) -> list[requests.Response]:
+    with ThreadPoolExecutor(len(queries)) as pool:
+        return list(pool.map(lambda query: ask(**query), queries))
+
+
+def test_events_at_a_time_have_a_process_each(ask: Ask, settings: Settings) -> None:
+    first = ask().json()["pid"]
+    answers = [answer.json() for answer in at_once(ask, *[{"sleep": 0.5, "print": f"line {n}"} for n in range(3)])]
+    assert first in {answer["pid"] for answer in answers}
+    assert len({answer["pid"] for answer in answers}) == 3
+    logs = (settings.home / "local" / "functions").glob(f"{settings.name}.*.log")
+    assert sorted(log.read_text("utf-8").count("line ") for log in logs) == [1, 1, 1]
+    # One after the other they need one process only.
+    assert len({ask().json()["pid"] for _ in range(3)}) == 1
+
+
+def test_more_events_than_the_cloud_runs_at_a_time_are_answered_with_429_at_once(ask: Ask) -> None:
+    ask()
     start = time.monotonic()
-    with ThreadPoolExecutor(3) as pool:
-        answers = list(pool.map(lambda _: ask(sleep=0.5).json(), range(3)))
-    assert time.monotonic() - start >= 1.5
-    assert len({answer["pid"] for answer in answers}) == 1
+    answers = at_once(ask, *[{"sleep": 3}] * (cloud.CONCURRENCY + 3))
+    statuses = Counter(answer.status_code for answer in answers)
+    assert statuses == {200: cloud.CONCURRENCY, 429: 3}
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert refused.json()["__type"] == "TooManyRequestsException"
+    assert refused.elapsed.total_seconds() < 2.9
+    assert time.monotonic() - start < 20
+    assert ask().status_code == 200
+
+
+def test_a_crash_loses_its_own_event_only(ask: Ask) -> None:
+    ask()
+    lost, *others = at_once(ask, {"sleep": 0.5, "exit": 9}, {"sleep": 1}, {"sleep": 1})
+    assert (lost.status_code, [other.status_code for other in others]) == (502, [200, 200])
+    assert json.loads(lost.text)["message"]
 
 
 @pytest.mark.usefixtures("no_engine")

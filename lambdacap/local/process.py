@@ -1,0 +1,143 @@
+"""A function process: runs the handler of an image folder, one event at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from lambdacap.local.log_stream import LogStream
+
+HANDLER = "handler.handler"
+"""The image's CMD."""
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "SSL_CERT_FILE")
+"""What a function process sees of our environment: no credential, no setting."""
+
+
+@dataclass(frozen=True)
+class Specification:
+    """All that makes one function process differ from another. `arn` is the function's, without a version."""
+
+    arn: str
+    version: str
+    folder: Path
+    memory: int
+    timeout: int
+    variables: tuple[tuple[str, str], ...]
+
+    @property
+    def region(self) -> str:
+        return self.arn.split(":")[3]
+
+    @property
+    def name(self) -> str:
+        return self.arn.split(":")[6]
+
+    def replaced_by(self, other: Specification) -> bool:
+        """Whether `other` is what this function version has become."""
+        return (self.arn, self.version) == (other.arn, other.version) and self != other
+
+
+class FunctionError(Exception):
+    """The function failed; `payload` is what Lambda would report."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.payload = {"errorType": kind, "errorMessage": message}
+
+
+class FunctionProcess:
+    """One process that runs the handler of one `Specification`; `log` is the file that it prints into."""
+
+    def __init__(self, specification: Specification, log: Path, stream: LogStream) -> None:
+        self.specification = specification
+        self.log = log
+        self.stream = stream
+        environment = {key: os.environ[key] for key in _INHERITED if key in os.environ}
+        environment |= {
+            "AWS_LAMBDA_FUNCTION_NAME": specification.name,
+            "AWS_LAMBDA_FUNCTION_VERSION": specification.version,
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(specification.memory),
+            "LAMBDA_TASK_ROOT": str(specification.folder),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",  # Lambda has every line at once
+            "_HANDLER": HANDLER,
+        }
+        environment |= dict(specification.variables)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as printed:
+            process = subprocess.Popen(
+                [sys.executable, str(Path(__file__).with_name("worker.py"))],
+                cwd=specification.folder,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=printed,
+            )
+        self._process = process
+        self._events, self._results = cast("BinaryIO", process.stdin), cast("BinaryIO", process.stdout)
+        self._ready = False
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def run(self, event: object, context: dict[str, Any]) -> object:
+        """The handler's result; raises `FunctionError` for its failure, crash or time-out."""
+        timed_out = threading.Event()
+
+        def expire() -> None:
+            timed_out.set()
+            self._process.kill()
+
+        timer = threading.Timer(max(0.0, context["deadline"] - time.time()), expire)
+        timer.start()
+        try:
+            if not self._ready:
+                self._receive(timed_out)
+                self._ready = True
+            self._send({"event": event, "context": context}, timed_out)
+            return self._receive(timed_out)["result"]
+        except FunctionError as error:
+            if not self.alive:
+                self.stream.send(f"RequestId: {context['aws_request_id']} Error: {error.payload['errorMessage']}")
+            raise
+        finally:
+            timer.cancel()
+            self.stream.send()
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._results.close()
+        with contextlib.suppress(BrokenPipeError):  # an unsent event died with the process
+            self._events.close()
+
+    def _send(self, message: dict[str, object], timed_out: threading.Event) -> None:
+        try:
+            self._events.write(json.dumps(message).encode() + b"\n")
+            self._events.flush()
+        except (BrokenPipeError, ValueError) as error:
+            raise self._gone(timed_out) from error
+
+    def _receive(self, timed_out: threading.Event) -> dict[str, Any]:
+        line = self._results.readline()
+        if not line.endswith(b"\n"):
+            raise self._gone(timed_out)
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise FunctionError(answer["error"]["errorType"], answer["error"]["errorMessage"])
+        return answer
+
+    def _gone(self, timed_out: threading.Event) -> FunctionError:
+        status = self._process.wait()
+        if timed_out.is_set():
+            return FunctionError("Sandbox.Timedout", f"Task timed out after {self.specification.timeout}.00 seconds")
+        return FunctionError("Runtime.ExitError", f"Runtime exited with status {status}")
