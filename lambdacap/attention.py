@@ -119,8 +119,16 @@ def strips(drawn: Sequence[Panel], per_row: int) -> Iterator[tuple[list[str], Im
 
 
 def _upright(photo: Photo) -> Image.Image:
-    """The photo as the model sees it, in a panel's size: turned by its EXIF, transparent parts over white."""
-    image = ImageOps.exif_transpose(Image.open(io.BytesIO(photo.content)))
+    """The photo as the model sees it, in a panel's size: turned by its EXIF, transparent parts over white.
+
+    Raises `PhotoError` for one that is broken further on: the API takes a JPEG as far as it goes.
+    """
+    try:
+        with Image.open(io.BytesIO(photo.content)) as file:
+            file.draft("RGB", (2 * _SIDE, 2 * _SIDE))  # a large JPEG is decoded coarsely
+            image = ImageOps.exif_transpose(file)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise PhotoError(f"{photo.name} cannot be drawn: {error}") from error
     if image.has_transparency_data:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     scale = _SIDE / max(image.size)

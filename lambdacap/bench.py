@@ -131,7 +131,9 @@ def measure(site: Site, plan: Plan, memory: int, client: Callable[[], Client]) -
     """One sample after the other; `memory` is the live version's."""
     site.report(Started("bench", "measuring"))
     yield _warm(site, plan, memory, client)
-    with _restored(site) as before:
+    if not plan.cold and not plan.sizes:
+        return
+    with _restored(site, memory) as before:
         network = _round_trip(str(site.aws.lambda_.meta.endpoint_url))
         for size in plan.sizes or (memory,):
             colds = []
@@ -194,24 +196,28 @@ def _warm(site: Site, plan: Plan, memory: int, client: Callable[[], Client]) -> 
 
 
 @contextmanager
-def _restored(site: Site) -> Iterator[Any]:
-    """The configuration of $LATEST as it is, and afterwards again."""
+def _restored(site: Site, live: int) -> Iterator[Mapping[str, str]]:
+    """The environment variables of $LATEST, all of whose configuration is afterwards as before."""
     with translated(site.aws):
         before: Any = rest(site)
+    variables, size = before.get("Environment", {}).get("Variables", {}), before["MemorySize"]
+    if TOUCHED in variables:
+        # A measurement that was killed has left its traces.
+        size = live
+    variables = {key: value for key, value in variables.items() if key != TOUCHED}
     try:
-        yield before
+        yield variables
     finally:
         with translated(site.aws):
-            _configure(site, before["MemorySize"], before.get("Environment", {}).get("Variables", {}))
+            _configure(site, size, variables)
 
 
-def _touch(site: Site, before: Any, size: int, number: int) -> None:  # noqa: ANN401 - Lambda's own shape
-    variables = before.get("Environment", {}).get("Variables", {})
+def _touch(site: Site, variables: Mapping[str, str], size: int, number: int) -> None:
     with translated(site.aws):
         _configure(site, size, {**variables, TOUCHED: f"{size}-{number}-{time.time_ns()}"})
 
 
-def _configure(site: Site, size: int, variables: dict[str, str]) -> None:
+def _configure(site: Site, size: int, variables: Mapping[str, str]) -> None:
     rest(site)
     site.aws.lambda_.update_function_configuration(
         FunctionName=site.name, MemorySize=size, Environment={"Variables": variables}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from lambdacap import attention
 from lambdacap.console import Console
+from lambdacap.errors import PhotoError
+from lambdacap.events import Warned
 
 if TYPE_CHECKING:
     from lambdacap.photo import Photo
@@ -26,7 +28,13 @@ class Drawing:
 
     def draw(self, console: Console, path: Path, photo: Photo, answer: Mapping[str, Any]) -> None:
         """Draw what `answer` says of `photo`; with --json, a terminal gets the grids as numbers only."""
-        panels = attention.panels(photo, answer)
+        try:
+            panels = attention.panels(photo, answer)
+        except PhotoError as error:
+            if not self._files or len(self._files) == 1:
+                raise
+            console.report(Warned(error.message))  # one of many
+            return
         if self._files:
             attention.save(attention.figure(panels), self._files[path])
             console.note(f"{self._files[path]} shows where the model looked")

@@ -125,6 +125,7 @@ def bench(
     from lambdacap import bench_plot, views_bench
     from lambdacap.access import pass_for
     from lambdacap.client import Client
+    from lambdacap.deployment import Records
     from lambdacap.errors import DeploymentError
     from lambdacap.photo import prepare
     from lambdacap.pricing import prices as look_up
@@ -146,7 +147,8 @@ def bench(
     if not local:
         _agree(console, plan.ceiling(live, prices), yes=yes)
     auth = pass_for(settings, there.deployment)
-    samples = list(measuring.measure(site, plan, live, lambda: Client(url, auth=auth)))
+    with Records(settings.home).locked(there.deployment):
+        samples = list(measuring.measure(site, plan, live, lambda: Client(url, auth=auth)))
     # Where memory buys no CPU, sizes differ by chance.
     best = None if local else measuring.choose(samples, prices)
     for note in views_bench.notes(samples, best, local=local):

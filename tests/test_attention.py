@@ -77,6 +77,13 @@ def test_an_answer_without_attention() -> None:
         attention.panels(photo(Image.new("RGB", (4, 4))), {"caption": "a dog", "words": ["a", "dog"]})
 
 
+def test_a_photo_that_breaks_off() -> None:
+    whole = photo(Image.effect_noise((200, 200), 50))
+    broken = Photo(whole.name, whole.content[: len(whole.content) // 2], whole.media_type)
+    with pytest.raises(PhotoError, match=r"dog\.png cannot be drawn"):
+        attention.panels(broken, ANSWER)
+
+
 @pytest.mark.parametrize("count", [1, 2, 7, 14, 51])
 @pytest.mark.parametrize("size", [(288, 216), (96, 288)])
 def test_a_figure_has_room_for_every_panel(count: int, size: tuple[int, int]) -> None:
@@ -140,6 +147,13 @@ def test_figures_into_files(shared: Command, dog: Path) -> None:
     cat.write_bytes(dog.read_bytes())
     shared("invoke", dog, cat, "--attention", "both.png")
     assert sorted(path.name for path in shared.folder.glob("both*")) == ["both-cat.png", "both-dog.png"]
+    broken = dog.with_name("broken.jpg")
+    Image.effect_noise((200, 200), 50).save(broken)
+    broken.write_bytes(broken.read_bytes()[:9000])
+    assert "cannot be drawn" in shared("invoke", broken, "--attention", "broken.png", code=1).stderr
+    shown = shared("invoke", broken, dog, "--attention", "some.png")
+    assert ("cannot be drawn" in shown.stderr, shown.stdout.count("bytes")) == (True, 2)
+    assert [path.name for path in shared.folder.glob("some*")] == ["some-dog.png"]
     refused = shared("invoke", dog, "--attention", dog, code=1)
     assert "would overwrite that photo" in refused.stderr
     assert dog.read_bytes() == cat.read_bytes()

@@ -165,10 +165,18 @@ def test_ctrl_c_leaves_no_trace(deployed: pipeline.Deployed, site: Site, shared:
                 break
             time.sleep(0.1)
         assert configuration(site)[0] == 512
+        assert "another command" in shared("deploy", "--local", code=1).stderr
         process.send_signal(2)
         _, errors = process.communicate(timeout=30)
     assert (process.returncode, "Traceback" in errors) == (130, False)
     assert configuration(site) == before
+    # Killed outright it cannot tidy up, but the next one does.
+    memory, variables = before
+    site.aws.lambda_.update_function_configuration(
+        FunctionName=site.name, MemorySize=512, Environment={"Variables": {**variables, bench.TOUCHED: "x"}}
+    )
+    shared("bench", "--cold", 1, "--duration", "1s")
+    assert configuration(site) == (memory, variables)
     assert shared("status", "--json").data["differences"] == []
 
 
