@@ -96,18 +96,18 @@ def statements(scope: Scope) -> tuple[Statement, ...]:
     function = scope.arn("lambda", f"function:{scope.name}")
     # CloudWatch Logs writes one resource in two ways; versions and aliases come after the function's name.
     own = (repository, role, group, f"{group}:*", function, f"{function}:*")
-    apis = scope.arn("apigateway", "/restapis")
+    gateway = tuple(scope.arn("apigateway", f"/{kind}") for kind in ("restapis", "usageplans", "apikeys"))
     here: Condition = {"StringEquals": {"aws:RequestedRegion": scope.region}}
     tagging: Condition = {"StringEquals": {f"aws:RequestTag/{TAG}": scope.name}}
     tagged: Condition = {"StringEquals": {f"aws:ResourceTag/{TAG}": scope.name}}
     return (
         Statement("LookAround", _LOOK_AROUND, ("*",), here),
-        Statement("Look", _LOOK, (*own, apis)),
-        Statement("Make", _MAKE, (*own, apis, scope.arn("apigateway", "/tags/*")), tagging),
+        Statement("Look", _LOOK, (*own, *gateway)),
+        Statement("Make", _MAKE, (*own, *gateway, scope.arn("apigateway", "/tags/*")), tagging),
         Statement("Push", _PUSH, (repository,)),
         Statement("PassRole", ("iam:PassRole",), (role,), {"StringEquals": {"iam:PassedToService": _LAMBDA}}),
         Statement("Change", _CHANGE, own),
-        Statement("ChangeApi", _VERBS, (f"{apis}/*",), tagged),
+        Statement("ChangeApi", _VERBS, tuple(f"{arn}/*" for arn in gateway), tagged),
         Statement("Remove", _REMOVE, own, tagged),
     )
 

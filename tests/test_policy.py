@@ -25,6 +25,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdacap import cost, docker_image, pipeline
+from lambdacap.access import api_key
 from lambdacap.errors import AwsError, DeploymentError
 from lambdacap.events import silent
 from lambdacap.health import examine
@@ -83,7 +84,9 @@ class Journey:
     def __call__(self) -> None:
         """Deploy, deploy again after changes of ours and of somebody else's, look, go back, tear down."""
         settings = self.settings
-        changed = replace(settings, image=self.other, memory=512, log_retention=3)
+        changed = replace(
+            settings, image=self.other, memory=512, log_retention=3, auth="key", given={"auth": "this test"}
+        )
         with self.deployer():
             self.push(settings)
             assert pipeline.deploy(settings, silent).changed
@@ -98,9 +101,10 @@ class Journey:
             assert there.complete
             assert examine(site, there).complaints == []
             assert [change for change in there.changes.values() if change.action != "keep"] == []
+            assert api_key(changed)
             rollback(changed, silent)
             # A third image: the first is not kept. ECR's times have seconds, and the newest is meant.
-            third = replace(changed, base_image="another")
+            third = replace(changed, base_image="another", quota=5)
             time.sleep(1.1)
             self.push(third)
             shutil.rmtree(settings.home)
