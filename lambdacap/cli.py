@@ -19,10 +19,14 @@ from lambdacap.options import (
     Architecture,
     Auth,
     BaseImage,
+    Burst,
     Docker,
     Image,
     Memory,
+    Origin,
     Quota,
+    Rate,
+    ReservedConcurrency,
     Retention,
     Timeout,
     Weights,
@@ -160,21 +164,36 @@ def create_function(
     timeout: Timeout = None,
     log_retention: Retention = None,
     docker: Docker = None,
+    reserved_concurrency: ReservedConcurrency = None,
+    origin: Origin = None,
 ) -> None:
     """Create the Lambda function from the pushed image, with its role and log group."""
     settings = configure(
-        architecture=architecture, memory=memory, timeout=timeout, log_retention=log_retention, docker=docker
+        architecture=architecture,
+        memory=memory,
+        timeout=timeout,
+        log_retention=log_retention,
+        docker=docker,
+        reserved_concurrency=reserved_concurrency,
+        origin=origin,
     )
-    _step(settings, console, "role", "log group", "function")
+    _step(settings, console, "role", "log group", "concurrency", "function")
 
 
 @app.command()
 @command
 def create_api(
-    configure: Configure, console: Console, docker: Docker = None, auth: Auth = None, quota: Quota = None
+    configure: Configure,
+    console: Console,
+    docker: Docker = None,
+    auth: Auth = None,
+    quota: Quota = None,
+    rate: Rate = None,
+    burst: Burst = None,
+    origin: Origin = None,
 ) -> None:
     """Create the API in front of the function: POST, GET, binary types, CORS, stage, permission, API key."""
-    settings = configure(docker=docker, auth=auth, quota=quota)
+    settings = configure(docker=docker, auth=auth, quota=quota, rate=rate, burst=burst, origin=origin)
     tell(console, settings, _step(settings, console, "usage plan", "api"))
 
 

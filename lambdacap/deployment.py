@@ -15,7 +15,21 @@ from lambdacap.lock import HeldError, held, is_held
 from lambdacap.settings import Settings
 
 FORMAT = 1
-REMEMBERED = ("image", "base_image", "architecture", "memory", "timeout", "log_retention", "docker", "auth", "quota")
+REMEMBERED = (
+    "image",
+    "base_image",
+    "architecture",
+    "memory",
+    "timeout",
+    "log_retention",
+    "docker",
+    "auth",
+    "quota",
+    "rate",
+    "burst",
+    "reserved_concurrency",
+    "origin",
+)
 """The settings that commands working on a deployment take from its record, unless the user says otherwise."""
 
 

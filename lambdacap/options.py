@@ -52,6 +52,16 @@ Auth = Annotated[
     str | None, typer.Option(help="Who may call: none (anybody), key or iam. [default: none]", metavar="AUTH")
 ]
 Quota = Annotated[int | None, typer.Option(help="Requests a day that the API key is good for.", metavar="N")]
+Rate = Annotated[
+    int | None, typer.Option(help="Requests a second that all callers together may send. [default: 20]", metavar="N")
+]
+Burst = Annotated[int | None, typer.Option(help="Requests that may come at once. [default: 40]", metavar="N")]
+ReservedConcurrency = Annotated[
+    int | None, typer.Option(help="Executions at a time, kept free for the function and its limit.", metavar="N")
+]
+Origin = Annotated[
+    str | None, typer.Option(help="Whose web pages may call the API. [default: *, all]", metavar="ORIGIN")
+]
 
 _COMMON: dict[str, Any] = {
     "name": Name,
@@ -72,6 +82,10 @@ _DEPLOY: dict[str, Any] = {
     "docker": Docker,
     "auth": Auth,
     "quota": Quota,
+    "rate": Rate,
+    "burst": Burst,
+    "reserved_concurrency": ReservedConcurrency,
+    "origin": Origin,
 }
 """What a deploy can be told: for the commands that deploy, or that speak of it beforehand."""
 _NO_SETTINGS = {"json_output", "debug"}

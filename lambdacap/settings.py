@@ -22,6 +22,7 @@ AUTH = ("none", "key", "iam")
 
 # Fits every service at once: ECR wants lower case, IAM 64 characters for `<name>-<region>`.
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,38}[a-z0-9]")
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 
 
@@ -33,7 +34,9 @@ class Settings:
     engine even when there is one. `image` is the folder with the Dockerfile, `base_image` what it builds on instead
     of its own default. `memory` is in MB, `timeout` in seconds, `log_retention` in days. `weights` says which
     model: published, demo, a path or an address. `auth` is who may call, `quota` how many requests an API key is
-    good for a day. `home` is where records and the local cloud live.
+    good for a day. `rate` (requests a second) and `burst` bound all callers together, `reserved_concurrency` the
+    executions at a time. `origin` is whose pages may call the API. `home` is where records and the local cloud
+    live.
     `given` says of what the user set himself where he did: "--memory", "LAMBDACAP_MEMORY" or the file's path.
     """
 
@@ -51,6 +54,10 @@ class Settings:
     weights: str | None = None
     auth: str = "none"
     quota: int | None = None
+    rate: int = 20
+    burst: int = 40
+    reserved_concurrency: int | None = None
+    origin: str = "*"
     home: Path = field(default_factory=lambda: default_home())
     given: Mapping[str, str] = field(default_factory=dict)
 
@@ -83,6 +90,15 @@ class Settings:
         self._check_range("timeout", 1, 900, "seconds")
         if self.auth not in AUTH:
             raise SettingsError(f"auth {self.auth!r} is unknown", hint=f"Choose one of {', '.join(AUTH)}.")
+        if self.origin != "*" and not _ORIGIN.fullmatch(self.origin):
+            raise SettingsError(
+                f"origin {self.origin!r} is none{self._whose('origin')}",
+                hint="One looks like https://example.com, without a path; * is any.",
+            )
+        self._check_range("rate", 1, 10_000, "requests a second", "API Gateway")
+        self._check_range("burst", 1, 5_000, "requests", "API Gateway")
+        if self.reserved_concurrency is not None:
+            self._check_range("reserved_concurrency", 1, 1_000_000, "executions")
         if self.quota is not None and self.quota < 1:
             raise SettingsError(f"quota = {self.quota} lets nobody in", hint="It counts requests a day, from 1.")
         if self.log_retention not in RETENTION_DAYS:
@@ -92,11 +108,11 @@ class Settings:
                 hint=f"Choose one of {', '.join(map(str, RETENTION_DAYS))}.",
             )
 
-    def _check_range(self, name: str, low: int, high: int, unit: str) -> None:
+    def _check_range(self, name: str, low: int, high: int, unit: str, service: str = "Lambda") -> None:
         value = getattr(self, name)
         if not low <= value <= high:
             raise SettingsError(
-                f"{name} = {value} is out of range{self._whose(name)}", hint=f"Lambda takes {low} to {high} {unit}."
+                f"{name} = {value} is out of range{self._whose(name)}", hint=f"{service} takes {low} to {high} {unit}."
             )
 
     def _whose(self, name: str) -> str:
@@ -175,6 +191,9 @@ _KINDS: dict[str, type] = {
     "timeout": int,
     "log_retention": int,
     "quota": int,
+    "rate": int,
+    "burst": int,
+    "reserved_concurrency": int,
     "image": Path,
     "home": Path,
 }

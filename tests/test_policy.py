@@ -85,7 +85,13 @@ class Journey:
         """Deploy, deploy again after changes of ours and of somebody else's, look, go back, tear down."""
         settings = self.settings
         changed = replace(
-            settings, image=self.other, memory=512, log_retention=3, auth="key", given={"auth": "this test"}
+            settings,
+            image=self.other,
+            memory=512,
+            log_retention=3,
+            auth="key",
+            given={"auth": "this test"},
+            reserved_concurrency=5,
         )
         with self.deployer():
             self.push(settings)
@@ -104,7 +110,7 @@ class Journey:
             assert api_key(changed)
             rollback(changed, silent)
             # A third image: the first is not kept. ECR's times have seconds, and the newest is meant.
-            third = replace(changed, base_image="another", quota=5)
+            third = replace(changed, base_image="another", quota=5, reserved_concurrency=None)
             time.sleep(1.1)
             self.push(third)
             shutil.rmtree(settings.home)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from lambdacap.aws import translated
 from lambdacap.events import Finished, Started
 from lambdacap.resources.api import Api
+from lambdacap.resources.concurrency import Concurrency
 from lambdacap.resources.function import Function
 from lambdacap.resources.image import Image
 from lambdacap.resources.log_group import LogGroup
@@ -15,7 +16,16 @@ from lambdacap.resources.resource import Change, Resource, Site, State
 from lambdacap.resources.role import Role
 from lambdacap.resources.usage_plan import UsagePlan
 
-RESOURCES: tuple[Resource, ...] = (Repository(), Image(), Role(), LogGroup(), Function(), Api(), UsagePlan())
+RESOURCES: tuple[Resource, ...] = (
+    Repository(),
+    Image(),
+    Role(),
+    LogGroup(),
+    Function(),
+    Concurrency(),
+    Api(),
+    UsagePlan(),
+)
 
 States = dict[str, State | None]
 """Resources by kind; None: not there, but needed."""

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from lambdacap.aws import TAG, Aws, code, found, retry
 from lambdacap.events import Progress
+from lambdacap.resources.gateway_response import gateway_responses, present_responses, put_responses
 from lambdacap.resources.method import VERBS, auth_of, methods, put_method, summary
 from lambdacap.resources.release import LIVE, unhindered
 from lambdacap.resources.resource import Change, Properties, Resource, Site, State, check_owner
@@ -22,7 +23,7 @@ MINIMUM_COMPRESSION_SIZE = 1024
 """Bytes from which on the gateway compresses its answers: the web page, and the grids of attention. The function
 cannot: a browser's `Accept` begins with text, and for that the gateway leaves base64 as it is."""
 STATEMENT = "lambdacap-api"
-_CONFIGURATION = (*VERBS, "binary media types", "minimum compression size")
+_CONFIGURATION = (*VERBS, "errors", "binary media types", "minimum compression size")
 _FINGERPRINT = "configuration"
 """The stage variable that says which configuration the stage serves: changes need a new deployment."""
 
@@ -50,6 +51,8 @@ class Api(Resource):
                 "binary media types": api.get("binaryMediaTypes", []),
                 "minimum compression size": api.get("minimumCompressionSize"),
                 **verbs,
+                "errors": present_responses(site.aws, api["id"]),
+                "throttle": _throttle(stage),
                 "permission": _granted(site),
                 "stage": stage.get("variables", {}).get(_FINGERPRINT) if stage else None,
             },
@@ -65,10 +68,12 @@ class Api(Resource):
         configuration: dict[str, object] = {
             "binary media types": BINARY_MEDIA_TYPES,
             "minimum compression size": MINIMUM_COMPRESSION_SIZE,
-            **methods(uri, site.settings.auth),
+            **methods(uri, site.settings.auth, site.settings.origin),
+            "errors": gateway_responses(site.settings.origin),
         }
         return {
             **configuration,
+            "throttle": {"rate": site.settings.rate, "burst": site.settings.burst},
             "permission": site.aws.arn("execute-api", f"{api}/{STAGE}/*/"),
             "stage": _fingerprint(configuration),
         }
@@ -126,8 +131,12 @@ class Api(Resource):
                     SourceArn=wanted["permission"],
                 ),
             )
+        if "errors" in change.differences:
+            put_responses(site.aws, api, wanted["errors"])
         if change.differences.keys() & {*_CONFIGURATION, "stage"}:
             self._deploy(site, api, wanted["stage"])
+        if change.differences.keys() & {"throttle", "stage"}:
+            self._put_throttle(site, api, wanted["throttle"])
         return State({**state.identity, "auth": site.settings.auth}, wanted)
 
     def remove(self, site: Site, state: State) -> None:
@@ -159,6 +168,18 @@ class Api(Resource):
         if operations:
             site.aws.apigateway.update_rest_api(restApiId=api, patchOperations=operations)
 
+    def _put_throttle(self, site: Site, api: str, limits: Any) -> None:  # noqa: ANN401 - as `wanted` gives it
+        """For all callers together; it holds at once, without a new deployment."""
+        path = "/*/*/throttling/"
+        site.aws.apigateway.update_stage(
+            restApiId=api,
+            stageName=STAGE,
+            patchOperations=[
+                {"op": "replace", "path": f"{path}rateLimit", "value": str(limits["rate"])},
+                {"op": "replace", "path": f"{path}burstLimit", "value": str(limits["burst"])},
+            ],
+        )
+
     def _deploy(self, site: Site, api: str, fingerprint: str) -> None:
         """Put the present configuration live, and drop the deployment that it replaces."""
         gateway = site.aws.apigateway
@@ -180,6 +201,11 @@ class Api(Resource):
                 lambda: gateway.delete_deployment(restApiId=api, deploymentId=replaced["deploymentId"]),
                 "NotFoundException",
             )
+
+
+def _throttle(stage: Any) -> dict[str, object] | None:  # noqa: ANN401 - API Gateway's own shape
+    limits = stage.get("methodSettings", {}).get("*/*") if stage else None
+    return {"rate": limits.get("throttlingRateLimit"), "burst": limits.get("throttlingBurstLimit")} if limits else None
 
 
 def _identity(aws: Aws, api: str, auth: str) -> dict[str, str]:

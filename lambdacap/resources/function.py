@@ -51,7 +51,7 @@ class Function(Resource):
 
     def wanted(self, site: Site) -> Properties:
         resources, settings = site.deployment.resources, site.settings
-        environment = {}
+        environment = {} if settings.origin == "*" else {"CORS_ORIGIN": settings.origin}
         if site.deployment.target == "local" and not settings.docker:
             environment[PROXY_VARIABLE] = read_cloud(settings.home).functions
         return {

@@ -10,7 +10,6 @@ from lambdacap.aws import Aws
 Method = dict[str, object]
 VERBS = ("GET", "POST", "OPTIONS")
 CORS = {
-    "Access-Control-Allow-Origin": "'*'",
     "Access-Control-Allow-Methods": "'GET,POST,OPTIONS'",
     "Access-Control-Allow-Headers": "'Authorization,Content-Type,X-Amz-Date,X-Amz-Security-Token,X-Api-Key'",
     "Access-Control-Max-Age": "'86400'",
@@ -23,13 +22,13 @@ _ACCESS: dict[str, Method] = {
 }
 
 
-def methods(uri: str, auth: str) -> dict[str, Method]:
+def methods(uri: str, auth: str, origin: str) -> dict[str, Method]:
     """What ought to be: a POST for those who may, and a page and a preflight that any browser can ask for."""
     proxy: Method = {"type": "AWS_PROXY", "uri": uri}
     return {
         "GET": {**proxy, **_OPEN},
         "POST": {**proxy, **_ACCESS[auth]},
-        "OPTIONS": {"type": "MOCK", **_OPEN, "headers": CORS},
+        "OPTIONS": {"type": "MOCK", **_OPEN, "headers": {"Access-Control-Allow-Origin": f"'{origin}'", **CORS}},
     }
 
 

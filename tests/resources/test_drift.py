@@ -27,7 +27,7 @@ from tests.calls import recorded
 from tests.conftest import ACCOUNT, REGION, STUB, without_engine
 
 Drift = Callable[[Site], object]
-CALLS_OF_A_DEPLOY_WITHOUT_CHANGE = 17
+CALLS_OF_A_DEPLOY_WITHOUT_CHANGE = 19
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +140,22 @@ def refuse_other_origins(site: Site) -> None:
     )
 
 
+def let_other_origins_guess(site: Site) -> None:
+    api = site.deployment.resources["api"]["id"]
+    site.aws.apigateway.delete_gateway_response(restApiId=api, responseType="DEFAULT_4XX")
+
+
+def lift_the_throttle(site: Site) -> None:
+    operations: Any = [{"op": "replace", "path": "/*/*/throttling/rateLimit", "value": "9000"}]
+    site.aws.apigateway.update_stage(
+        restApiId=site.deployment.resources["api"]["id"], stageName="prod", patchOperations=operations
+    )
+
+
+def reserve_executions(site: Site) -> None:
+    site.aws.lambda_.put_function_concurrency(FunctionName=site.name, ReservedConcurrentExecutions=3)
+
+
 def forbid_the_api(site: Site) -> None:
     site.aws.lambda_.remove_permission(FunctionName=site.name, Qualifier="live", StatementId="lambdacap-api")
 
@@ -186,21 +202,24 @@ DRIFTS: dict[str, tuple[Drift, str, str]] = {
     "POST gone": (delete_method("POST"), "api", "POST"),
     "OPTIONS gone": (delete_method("OPTIONS"), "api", "OPTIONS"),
     "CORS": (refuse_other_origins, "api", "OPTIONS"),
+    "errors": (let_other_origins_guess, "api", "errors"),
+    "throttle": (lift_the_throttle, "api", "throttle"),
     "permission gone": (forbid_the_api, "api", "permission"),
     "permission widened": (allow_every_api, "api", "permission"),
-    "stage gone": (delete_the_stage, "api", "stage"),
+    "stage gone": (delete_the_stage, "api", "stage, throttle"),
     "stage stale": (change_the_stages_variable, "api", "stage"),
 }
 
 
 @pytest.mark.parametrize("case", DRIFTS)
 def test_drift_is_found_and_mended(case: str, site: Site, standing: Settings) -> None:
-    drift, kind, key = DRIFTS[case]
+    drift, kind, keys = DRIFTS[case]
+    expected = {kind: set(keys.split(", "))}
     drift(site)
     with recorded() as calls:
-        assert changes(pipeline.plan(standing, silent)) == {kind: {key}}
+        assert changes(pipeline.plan(standing, silent)) == expected
     assert calls.writing == []
-    assert changes(pipeline.deploy(standing, silent).changes) == {kind: {key}}
+    assert changes(pipeline.deploy(standing, silent).changes) == expected
     there = status(standing, silent)
     assert there.complete
     assert changes(list(there.changes.values())) == {}

@@ -30,7 +30,7 @@ Undo = Callable[[], object]
 @pytest.fixture
 def site(site: Site) -> Iterator[Site]:
     """With settings that need every resource."""
-    site = replace(site, settings=replace(site.settings, auth="key", quota=100))
+    site = replace(site, settings=replace(site.settings, auth="key", quota=100, reserved_concurrency=5))
     yield site
     removed(site)
 
@@ -72,6 +72,7 @@ def test_the_order_is_the_one_in_which_they_need_each_other() -> None:
         "role",
         "log group",
         "function",
+        "concurrency",
         "api",
         "usage plan",
     ]

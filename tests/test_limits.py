@@ -1,0 +1,137 @@
+"""What a flood of calls meets, and which pages may call."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from lambdacap import pipeline
+from lambdacap.aws import connect
+from lambdacap.deployment import Deployment
+from lambdacap.errors import SettingsError
+from lambdacap.events import Event, Warned, silent
+from lambdacap.local.cloud import read_cloud
+from lambdacap.resources import Site
+from lambdacap.resources.concurrency import Concurrency
+from lambdacap.settings import Settings
+from lambdacap.teardown import teardown
+from tests.calls import recorded
+from tests.conftest import STUB, without_engine
+from tests.servers import Answer, serving
+from tests.test_aws import IDENTITY
+
+ORIGIN = "https://pictures.example.com"
+
+
+@pytest.fixture(scope="module")
+def standing(cloud_home: Path) -> Iterator[Settings]:
+    """One deployment for the module."""
+    settings = Settings(name="limited", local=True, docker=False, image=STUB, home=cloud_home)
+    with without_engine():
+        pipeline.deploy(settings, silent)
+        yield settings
+        teardown(settings, silent)
+
+
+@pytest.fixture
+def site(standing: Settings, no_engine: None) -> Site:  # noqa: ARG001 - for its effect
+    aws = connect(region=None, profile=None, endpoint=read_cloud(standing.home).endpoint)
+    return Site(aws, standing, Deployment(standing.name, "local", aws.account, aws.region), silent)
+
+
+def post(url: str, **headers: str) -> requests.Response:
+    return requests.post(url, data=b"\xff\xd8", headers={"Content-Type": "image/jpeg", **headers}, timeout=20)
+
+
+def changes(deployed: pipeline.Deployed) -> dict[str, set[str]]:
+    return {change.kind: set(change.differences) for change in deployed.changes if change.action != "keep"}
+
+
+@pytest.mark.usefixtures("site")
+def test_a_flood_is_answered_429(standing: Settings) -> None:
+    with recorded() as calls:
+        deployed = pipeline.deploy(replace(standing, rate=1, burst=3), silent)
+    assert changes(deployed) == {"api": {"throttle"}}
+    assert calls.writing == ["UpdateStage"]  # it holds at once: nothing is deployed anew
+    url = deployed.deployment.url or ""
+    answers = [post(url) for _ in range(12)]
+    served = [answer for answer in answers if answer.status_code == 200]
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert len(served) + len(refused) == 12
+    assert 3 <= len(served) < 9  # a second or a few go by meanwhile
+    assert {answer.json()["message"] for answer in refused} == {"Too Many Requests"}
+    assert {answer.headers["Access-Control-Allow-Origin"] for answer in refused} == {"*"}
+    pipeline.deploy(standing, silent)
+    time.sleep(1)  # the bucket is empty still, but fills quickly now
+    assert {post(url).status_code for _ in range(12)} == {200}
+
+
+@pytest.mark.usefixtures("site")
+def test_only_one_origin_is_let_in(standing: Settings) -> None:
+    settings = replace(standing, origin=ORIGIN, auth="key", given={"auth": "this test"})
+    deployed = pipeline.deploy(settings, silent)
+    assert changes(deployed)["function"] == {"environment"}
+    url = deployed.deployment.url or ""
+    preflight = requests.options(url, headers={"Origin": ORIGIN}, timeout=20)
+    refused, page = post(url, Origin=ORIGIN), requests.get(url, timeout=20)
+    assert (refused.status_code, page.json()["environ"]["CORS_ORIGIN"]) == (403, ORIGIN)
+    assert {answer.headers["Access-Control-Allow-Origin"] for answer in (preflight, refused)} == {ORIGIN}
+    opened = pipeline.deploy(replace(standing, auth="none", given={"auth": "this test"}), silent)
+    assert "CORS_ORIGIN" not in requests.get(url, timeout=20).json()["environ"]
+    assert requests.options(url, timeout=20).headers["Access-Control-Allow-Origin"] == "*"
+    assert changes(opened)["api"] == {"OPTIONS", "POST", "errors", "stage"}
+
+
+def test_executions_are_reserved(standing: Settings, site: Site) -> None:
+    assert changes(pipeline.deploy(replace(standing, reserved_concurrency=2), silent)) == {"concurrency": {"reserved"}}
+    assert site.aws.lambda_.get_function_concurrency(FunctionName=site.name)["ReservedConcurrentExecutions"] == 2
+    other = pipeline.deploy(replace(standing, reserved_concurrency=3), silent)
+    assert [c.differences for c in other.changes if c.action == "update"] == [{"reserved": (2, 3)}]
+    assert changes(pipeline.deploy(standing, silent)) == {"concurrency": set()}
+    assert "ReservedConcurrentExecutions" not in site.aws.lambda_.get_function_concurrency(FunctionName=site.name)
+
+
+@pytest.mark.parametrize(("message", "borne"), [("its minimum value of [10].", True), ("something else", False)])
+def test_too_small_an_account_has_its_api_all_the_same(message: str, borne: bool) -> None:
+    """New accounts have 10 executions altogether; AWS keeps that many for functions that reserve none."""
+    reason = f"Specified ReservedConcurrentExecutions for function decreases account's {message}"
+    if borne:
+        reason = reason.replace("account's", "account's UnreservedConcurrentExecution below")
+    refusal = json.dumps({"__type": "InvalidParameterValueException", "message": reason}).encode()
+    told: list[Event] = []
+    with serving(IDENTITY, Answer(400, refusal), Answer()) as server:
+        aws = connect(region=None, profile=None, endpoint=server.url)
+        site = Site(aws, Settings(reserved_concurrency=5), Deployment("x", "local", "1", "us-east-1"), told.append)
+        if not borne:
+            with pytest.raises(aws.lambda_.exceptions.InvalidParameterValueException):
+                Concurrency().create(site)
+            return
+        assert Concurrency().create(site).properties == {"reserved": None}
+    (warning,) = told
+    assert isinstance(warning, Warned)
+    assert "5 executions cannot be reserved" in warning.text
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"rate": 0}, "rate = 0 is out of range"),
+        ({"burst": 6000}, "burst = 6000 is out of range"),
+        ({"reserved_concurrency": 0}, "reserved_concurrency = 0 is out of range"),
+        ({"quota": 0}, "quota = 0 lets nobody in"),
+        ({"origin": "example.com"}, "origin 'example.com' is none"),
+        ({"origin": "https://example.com/page"}, "origin 'https://example.com/page' is none"),
+        ({"origin": "null'"}, 'origin "null\'" is none'),
+    ],
+)
+def test_what_cannot_be_set(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(**values)
+    assert message in str(caught.value)
