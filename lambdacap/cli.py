@@ -14,6 +14,7 @@ from lambdacap.cli_access import access, tell
 from lambdacap.cli_checks import checks
 from lambdacap.cli_invoke import invoke
 from lambdacap.cli_model import model
+from lambdacap.cli_open import open_page
 from lambdacap.console import Console
 from lambdacap.options import (
     Architecture,
@@ -106,7 +107,7 @@ def deploy(
     deployed = pipeline.deploy(settings, console.report)
     tell(console, settings, deployed)
     console.note("deployed" if deployed.changed else "nothing to change: everything is as it should be")
-    console.result(deployed.deployment.url or "", views.deployed_data(deployed))
+    console.address(deployed.deployment.url or "", views.deployed_data(deployed))
 
 
 @app.command()
@@ -203,6 +204,7 @@ app.command()(invoke)
 app.command()(cli_insight.status)
 app.command()(cli_insight.logs)
 app.command()(cli_insight.bench)
+app.command("open")(open_page)
 
 
 @app.command()

@@ -108,6 +108,17 @@ class Console:
             # In a pipe nothing is folded: what reads it wants whole lines.
             RichConsole(width=None if sys.stdout.isatty() else _WIDE).print(plain)
 
+    def address(self, url: str, data: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
+        """`result` for a URL: to click on, where stdout is a terminal that can."""
+        if self.json_output or not sys.stdout.isatty():
+            self.result(url, data)
+            return
+        from rich.console import Console as RichConsole
+        from rich.text import Text
+
+        self._clear()
+        RichConsole(highlight=False).print(Text(url, style=f"link {url}"), soft_wrap=True)
+
     def line(self, plain: str | None, data: Any, *, markup: bool = False) -> None:  # noqa: ANN401 - as JSON can hold
         """Print one of many results on stdout: `data` as one line of JSON with --json, else `plain` if there is one.
 
