@@ -58,7 +58,17 @@ def gateway(api: str) -> Iterator[Gateway]:
 
 @pytest.fixture
 def tab(browser: Browser, gateway: Gateway) -> Iterator[Tab]:
-    """A tab with the page; the test fails when anything in it does, or when it asks anybody else."""
+    """A tab with the page; the test fails when anything in it does, or when it asks anybody else.
+
+    For somebody whom motion disturbs: captions are there at once, and the test need not watch them come.
+    """
+    with Tab.opened(browser, gateway.url, reduced_motion="reduce") as tab:
+        yield tab
+
+
+@pytest.fixture
+def moving(browser: Browser, gateway: Gateway) -> Iterator[Tab]:
+    """The same for everybody else."""
     with Tab.opened(browser, gateway.url) as tab:
         yield tab
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from playwright.sync_api import Browser, expect
 
+from lambdacap import pipeline
+from lambdacap.access import api_key
+from lambdacap.events import silent
+from lambdacap.settings import Settings
+from lambdacap.teardown import teardown
 from tests.browser.gateway import Gateway
 from tests.browser.tab import Scene, Tab
 
+CLIPBOARD = ["clipboard-read", "clipboard-write"]
 KEY = "correct-horse-battery-staple"
 _ELSEWHERE = "JSON.stringify(localStorage) + document.cookie + location.href + document.documentElement.outerHTML"
 
@@ -19,7 +27,7 @@ def give(tab: Tab, key: str) -> None:
 
 def test_the_key_is_asked_for_and_kept_in_the_tab(browser: Browser, gateway: Gateway, scene: Scene) -> None:
     gateway.key = KEY
-    with Tab.opened(browser, gateway.url, permissions=["clipboard-read", "clipboard-write"]) as tab:
+    with Tab.opened(browser, gateway.url, permissions=CLIPBOARD, reduced_motion="reduce") as tab:
         tab.choose(scene.file)
         expect(tab["#what"]).to_have_text("This API wants a key")
         give(tab, "wrong")
@@ -40,6 +48,21 @@ def test_the_key_is_asked_for_and_kept_in_the_tab(browser: Browser, gateway: Gat
         another.set_input_files("#file", scene.file)
         expect(another.locator("#what")).to_have_text("This API wants a key")
     assert [one.headers.get("x-api-key") for one in gateway.posted] == [None, "wrong", KEY, KEY, None]
+
+
+def test_a_deployment_with_a_key(browser: Browser, cloud_home: Path, scene: Scene, no_engine: None) -> None:  # noqa: ARG001
+    settings = Settings(name="browser-key", local=True, docker=False, auth="key", home=cloud_home)
+    url = pipeline.deploy(settings, silent).deployment.url or ""
+    try:
+        with Tab.opened(browser, url, reduced_motion="reduce") as tab:
+            tab.choose(scene.file)
+            expect(tab["#what"]).to_have_text("This API wants a key")
+            give(tab, "wrong")
+            expect(tab["#what"]).to_have_text("This key is not accepted")
+            give(tab, api_key(settings))
+            tab.expect_said(scene.caption)
+    finally:
+        teardown(settings, silent)
 
 
 def test_a_wrong_key_is_not_kept(tab: Tab, gateway: Gateway, scene: Scene) -> None:

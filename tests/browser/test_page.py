@@ -18,34 +18,35 @@ from tests.browser.tab import Scene, Tab
 from tests.servers import Answer
 
 MOST_BYTES = 15_000  # compressed
+CLIPBOARD = ["clipboard-read", "clipboard-write"]
 
 
-def test_from_a_dropped_picture_to_the_attention_of_a_word(tab: Tab, scene: Scene) -> None:
-    with tab.page.expect_response(lambda reply: reply.request.method == "POST") as reply:
-        tab.drop("scene.jpg", "image/jpeg", scene.file.read_bytes())
+def test_from_a_dropped_picture_to_the_attention_of_a_word(moving: Tab, scene: Scene) -> None:
+    with moving.page.expect_response(lambda reply: reply.request.method == "POST") as reply:
+        moving.drop("scene.jpg", "image/jpeg", scene.file.read_bytes())
     answer = json.loads(reply.value.text())
     assert answer["caption"] == scene.caption
-    tab.expect_said(scene.caption)
-    expect(tab["#saying"]).to_have_text(f"It says: {scene.caption}")
-    assert tab.lit == answer["words"]  # one after the other, as they were said
-    tab.settle()
-    assert tab.darkest == 0  # and then the photo is as it was
+    moving.expect_said(scene.caption)
+    expect(moving["#saying"]).to_have_text(f"It says: {scene.caption}")
+    assert moving.lit == answer["words"]  # one after the other, as they were said
+    moving.settle()
+    assert moving.darkest == 0  # and then the photo is as it was
 
-    tab[".word"].first.focus()
+    moving[".word"].first.focus()
     for index, grid in enumerate(answer["attention"]):
-        expect(tab[".word"].nth(index)).to_be_focused()
-        expect(tab[".word.on"]).to_have_text(answer["words"][index])
-        tab.settle()
+        expect(moving[".word"].nth(index)).to_be_focused()
+        expect(moving[".word.on"]).to_have_text(answer["words"][index])
+        moving.settle()
         most = max(value for row in grid for value in row)
-        x, y = tab.brightest
+        x, y = moving.brightest
         assert grid[int(y * len(grid))][int(x * len(grid[0]))] > most / 2
-        assert tab.darkest > 100
-        tab.page.keyboard.press("ArrowRight")
-    assert tab.lit == answer["words"]
-    tab.page.keyboard.press("Home")
-    expect(tab[".word.on"]).to_have_text(answer["words"][0])
-    tab.page.keyboard.press("Escape")
-    expect(tab[".word.on"]).to_have_count(0)
+        assert moving.darkest > 100
+        moving.page.keyboard.press("ArrowRight")
+    assert moving.lit == answer["words"]
+    moving.page.keyboard.press("Home")
+    expect(moving[".word.on"]).to_have_text(answer["words"][0])
+    moving.page.keyboard.press("Escape")
+    expect(moving[".word.on"]).to_have_count(0)
 
 
 def test_pointing_shows_while_it_lasts_and_a_click_holds(tab: Tab, scene: Scene) -> None:
@@ -72,7 +73,9 @@ def test_a_word_says_where_to_those_who_cannot_see_it(tab: Tab, scene: Scene) ->
 
 def test_a_phone_taps_and_takes_photos(browser: Browser, gateway: Gateway, scene: Scene) -> None:
     screen = {"width": 390, "height": 844}
-    with Tab.opened(browser, gateway.url, viewport=screen, has_touch=True, is_mobile=True) as tab:
+    with Tab.opened(
+        browser, gateway.url, viewport=screen, has_touch=True, is_mobile=True, reduced_motion="reduce"
+    ) as tab:
         expect(tab["#camera"]).to_have_attribute("capture", "environment")
         expect(tab["label:has(#camera)"]).to_be_visible()
         answer = tab.read(scene.file)
@@ -83,24 +86,23 @@ def test_a_phone_taps_and_takes_photos(browser: Browser, gateway: Gateway, scene
         assert tab.page.evaluate("document.documentElement.scrollWidth") == screen["width"]
 
 
-def test_play_walks_through_the_words_and_stops(tab: Tab, scene: Scene) -> None:
-    words = tab.read(scene.file)["words"]
-    assert tab.lit == words
-    tab["#play"].click()
-    expect(tab["#play"]).to_have_text("Pause")
-    expect(tab[".word.on"]).to_have_text(words[1])
-    tab["#play"].click()
-    expect(tab["#play"]).to_have_text("Play")
-    expect(tab[".word.on"]).to_have_count(0)
-    assert tab.lit == words[:2]
+def test_play_walks_through_the_words_and_stops(moving: Tab, scene: Scene) -> None:
+    words = moving.read(scene.file)["words"]
+    assert moving.lit == words
+    moving["#play"].click()
+    expect(moving["#play"]).to_have_text("Pause")
+    expect(moving[".word.on"]).to_have_text(words[1])
+    moving["#play"].click()
+    expect(moving["#play"]).to_have_text("Play")
+    expect(moving[".word.on"]).to_have_count(0)
+    assert moving.lit == words[:2]
 
 
-def test_nothing_moves_for_those_who_ask_for_it(browser: Browser, gateway: Gateway, scene: Scene) -> None:
-    with Tab.opened(browser, gateway.url, reduced_motion="reduce") as tab:
-        tab.read(scene.file)
-        assert tab.lit == []
-        tab[".word"].nth(3).hover()
-        assert tab.page.evaluate("document.getAnimations().length") == 0
+def test_nothing_moves_for_those_who_ask_for_it(tab: Tab, scene: Scene) -> None:
+    tab.read(scene.file)
+    assert tab.lit == []
+    tab[".word"].nth(3).hover()
+    assert tab.page.evaluate("document.getAnimations().length") == 0
 
 
 def test_a_pasted_picture_is_read(tab: Tab, scene: Scene) -> None:
@@ -174,7 +176,7 @@ def test_candidates_come_with_their_probabilities(tab: Tab, scene: Scene) -> Non
 def test_what_is_copied_is_the_caption_and_a_command_that_works(
     browser: Browser, gateway: Gateway, scene: Scene
 ) -> None:
-    with Tab.opened(browser, gateway.url, permissions=["clipboard-read", "clipboard-write"]) as tab:
+    with Tab.opened(browser, gateway.url, permissions=CLIPBOARD, reduced_motion="reduce") as tab:
         tab.read(scene.file)
         tab["#text"].click()
         expect(tab["#text"]).to_have_text("Copied")
