@@ -159,6 +159,13 @@ def partition_of(region: str) -> str:
     return BotocoreSession().get_partition_for_region(region)
 
 
+def regions(service: str) -> list[str]:
+    """Where in the world the SDK knows a service; newer regions than the SDK are missing."""
+    session = BotocoreSession()
+    partitions = session.get_available_partitions()
+    return sorted({region for part in partitions for region in session.get_available_regions(service, part)})
+
+
 def ambient(profile: str | None) -> dict[str, tuple[str | None, str]]:
     """The region and profile that AWS's own settings name, each with where: what counts when we are told nothing.
 

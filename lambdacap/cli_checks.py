@@ -1,4 +1,4 @@
-"""The commands that tell what would happen, and touch nothing: `config`, `policy`."""
+"""The commands that tell what would happen, and touch nothing: `config`, `doctor`, `policy`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,21 @@ def config(configure: Configure, console: Console) -> None:
 
     settings = explain(configure())
     console.result(views.config_table(settings), views.config_data(settings))
+
+
+@checks.command()
+@deploy_command
+def doctor(configure: Configure, console: Console) -> None:
+    """Look for whatever would stop a deploy, before it starts."""
+    from lambdacap import views_doctor
+    from lambdacap.doctor import FAIL, examine
+    from lambdacap.errors import DeploymentError
+
+    findings = list(examine(configure(), console.report))
+    console.result(views_doctor.table(findings), views_doctor.data(findings))
+    failed = dict.fromkeys(finding.check for finding in findings if finding.level == FAIL)
+    if failed:
+        raise DeploymentError(f"a deploy would fail: {', '.join(failed)}", hint="The hints above say what to do.")
 
 
 @checks.command()

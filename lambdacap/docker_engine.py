@@ -9,6 +9,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,39 @@ def connect() -> DockerClient:
         if denied
         else "Start Docker (or colima, or podman's socket), and set DOCKER_HOST if it listens elsewhere; "
         "`lambdacap deploy --local --no-docker` needs none.",
+    )
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What an engine says of itself; `here`: on this machine, so that its folder `root` can be looked at."""
+
+    version: str
+    architecture: str
+    system: str
+    root: str
+    url: str
+
+    @property
+    def here(self) -> bool:
+        return self.url.startswith("unix://") and "Desktop" not in self.system
+
+
+def describe() -> Engine:
+    """The engine that `connect` finds. Raises `EngineError`."""
+    from docker.errors import DockerException
+
+    with contextlib.closing(connect()) as engine:
+        try:
+            info = engine.info()
+        except (DockerException, OSError) as error:
+            raise EngineError(f"the Docker engine does not tell about itself: {root_cause(error)}") from error
+    return Engine(
+        version=info.get("ServerVersion", ""),
+        architecture=info.get("Architecture", ""),
+        system=info.get("OperatingSystem", ""),
+        root=info.get("DockerRootDir", ""),
+        url=host() or "",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ class Answer:
     body: bytes = b"{}"
     media_type: str = "application/json"
     delay: float = 0.0
+    ahead: float = 0.0
+    """Seconds by which the server's clock is ahead."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ def serving(*answers: Answer) -> Iterator[Server]:
             answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
             if answer.delay and server.closing.wait(answer.delay):
                 return
-            self.send_response(answer.status)
+            self.send_response_only(answer.status)
+            self.send_header("Date", self.date_time_string(time.time() + answer.ahead))
             self.send_header("Content-Type", answer.media_type)
             self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()

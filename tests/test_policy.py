@@ -55,7 +55,12 @@ PUSHED_BY_THE_ENGINE = {"ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:G
 """Asked by `docker push` and by Lambda on the user's behalf: seen on AWS only."""
 WITH_ANOTHER = {"ecr:TagResource", "iam:TagRole", "lambda:TagResource", "logs:TagResource", "lambda:ListTags"}
 """AWS asks for them with the call that creates or reads (see the module); the local cloud does not."""
-NOT_A_DEPLOYERS = {"sts:GetCallerIdentity", "pricing:GetProducts"}
+NOT_A_DEPLOYERS = {
+    "sts:GetCallerIdentity",
+    "pricing:GetProducts",
+    "iam:SimulatePrincipalPolicy",
+    "lambda:GetAccountSettings",
+}
 """The first needs no permission; without the others a command says what it could not ask, and goes on."""
 
 
