@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError
 
 from lambdacap.aws import code, found, retry, text
+from lambdacap.errors import AwsError
 from lambdacap.events import Progress, Warned
 from lambdacap.local.cloud import read_cloud
 from lambdacap.resources.release import LATEST, LIVE, go_live, release, rest, settle, start, unhindered
@@ -38,6 +39,13 @@ class Function(Resource):
         answer = found(lambda: lambda_.get_function(FunctionName=site.name), "ResourceNotFoundException")
         if answer is None:
             return None
+        if "TagsError" in answer:
+            raise AwsError(
+                f"the tags of the function {site.name} may not be seen: {answer['TagsError']['Message']}",
+                operation="lambda:ListTags",
+                code=answer["TagsError"]["ErrorCode"],
+                hint=f"{site.aws.caller} needs the permission lambda:ListTags.",
+            )
         check_owner(site, f"the Lambda function {site.name}", answer.get("Tags", {}))
         live = found(lambda: lambda_.get_function(FunctionName=site.name, Qualifier=LIVE), "ResourceNotFoundException")
         latest = _properties(answer)

@@ -75,6 +75,16 @@ def with_memory(site: Site, memory: int) -> Site:
     return replace(site, settings=replace(site.settings, memory=memory))
 
 
+def test_tags_that_may_not_be_seen_are_not_taken_for_somebody_elses(ready: Site, proxy: Proxy) -> None:
+    """Without lambda:ListTags, GetFunction leaves them out and says so."""
+    ensure(ready)
+    error = {"ErrorCode": "AccessDeniedException", "Message": "not authorized"}
+    proxy.change("GetFunction", lambda answer: {**answer, "Tags": {}, "TagsError": error})
+    with pytest.raises(AwsError, match="may not be seen: not authorized") as caught:
+        FUNCTION.find(ready)
+    assert "needs the permission lambda:ListTags" in caught.value.hint
+
+
 class TestANewRole:
     """CreateFunction soon after CreateRole: IAM is eventually consistent."""
 
