@@ -25,11 +25,12 @@ MANY = 0.5
 
 @dataclass(frozen=True)
 class Image:
-    """`digest` is empty for a copy of the folder, `size` in bytes: compressed, as ECR keeps and bills it."""
+    """`digest` is empty for a copy of the folder. `size` in bytes: compressed, as ECR keeps and bills it; None where
+    the local cloud counts the manifest alone."""
 
     tag: str
     digest: str
-    size: int
+    size: int | None
     pushed: datetime
 
     @property
@@ -123,11 +124,12 @@ def _image(site: Site, status: Status) -> Image | None:
     tag, digest = state.identity["tag"], state.identity.get("digest", "")
     if not digest:
         folder = Images(site.settings.home).path(site.name, tag)
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        return Image(tag, "", size, datetime.fromtimestamp(folder.stat().st_mtime, UTC))
+        copied = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        return Image(tag, "", copied, datetime.fromtimestamp(folder.stat().st_mtime, UTC))
     answer = site.aws.ecr.describe_images(repositoryName=site.name, imageIds=[{"imageDigest": digest}])
     detail = answer["imageDetails"][0]
-    return Image(tag, digest, detail.get("imageSizeInBytes", 0), detail["imagePushedAt"].astimezone(UTC))
+    size = None if site.aws.endpoint else detail.get("imageSizeInBytes")
+    return Image(tag, digest, size, detail["imagePushedAt"].astimezone(UTC))
 
 
 def _function(site: Site) -> Function:

@@ -39,6 +39,8 @@ _BAD = re.compile(
     r"Traceback \(most recent call last\)|^\[?(ERROR|CRITICAL|FATAL)\b|\"errorType\"|Runtime\.\w+Error"
     r"|^INIT_REPORT .*Status: (error|timeout)"
 )
+_EMULATOR = re.compile(r"\d+ \w+ \d{4} [\d:,]+ \[INFO\] \(rapid\)")
+"""What the runtime emulator in a local container tells of itself."""
 _TRACE = "Traceback (most recent call last)"
 
 
@@ -76,6 +78,13 @@ class _Request:
     reported: bool = False
     looks: int = 0
 
+    def add(self, fields: Mapping[str, Any]) -> None:
+        """Both sides tell of init: Lambda's holds the handler's, but the runtime emulator's is not real."""
+        init = max((told["init_ms"] for told in (self.fields, fields) if "init_ms" in told), default=None)
+        self.fields |= fields
+        if init is not None:
+            self.fields["init_ms"] = init
+
 
 class Entries:
     """Puts lines together; feed it what each look brought."""
@@ -100,7 +109,7 @@ class Entries:
             request = self._open.setdefault(frame[2], _Request(line.time))
             if frame[1] == "REPORT":
                 request.reported = True
-                request.fields |= {_REPORT[k]: float(v) for k, v in _NUMBER.findall(message) if k in _REPORT}
+                request.add({_REPORT[k]: float(v) for k, v in _NUMBER.findall(message) if k in _REPORT})
                 if status := _STATUS.search(message):
                     request.fields["outcome"] = status[1]
             return None
@@ -115,9 +124,9 @@ class Entries:
         if content and content.get("event") in ("request", "warm") and content.get("request_id"):
             request = self._open.setdefault(str(content.pop("request_id")), _Request(line.time))
             request.answered = True
-            request.fields |= content
+            request.add(content)
             return None
-        if not message.strip() or message.startswith("INIT_START "):
+        if not message.strip() or message.startswith("INIT_START ") or _EMULATOR.match(message):
             return None
         return Entry(line.time, text=message, bad=self._is_bad(line.stream, message))
 

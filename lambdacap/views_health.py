@@ -42,7 +42,8 @@ def data(health: Health, *, complete: bool) -> dict[str, object]:
 def _image(image: Image) -> str:
     hours = image.days * 24
     age = "within the hour" if hours < 1 else f"{hours:.0f} h ago" if hours < 48 else f"{image.days:.0f} days ago"
-    return f"tag {image.tag}, {image.size / 1e6:.1f} MB, {'pushed' if image.digest else 'copied'} {age}"
+    size = "" if image.size is None else f"{image.size / 1e6:.1f} MB, "
+    return f"tag {image.tag}, {size}{'pushed' if image.digest else 'copied'} {age}"
 
 
 def _function(function: Function) -> str:

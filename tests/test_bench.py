@@ -58,6 +58,11 @@ def test_lambdas_report_counts_for_more() -> None:
     assert (call.billed, call.used) == (480, 312)
 
 
+def test_the_emulators_init_is_not_real() -> None:
+    call = bench._call(600, 0, "lambda", "init;dur=200, total;dur=75", {"Init Duration": 0.1, "Billed Duration": 76})
+    assert (call.phases["init"], call.phases["lambda"], call.billed) == (200, 325, 275)
+
+
 def test_a_handler_that_tells_nothing() -> None:
     assert bench._call(50, 5, "gateway", "") == Call(50, {"network": 5, "gateway": 45}, 50)
 

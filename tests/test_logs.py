@@ -63,6 +63,14 @@ def test_a_request_is_one_entry() -> None:
     assert plain.endswith(f"[green]200 POST 78.1 ms [yellow]cold {phases} 312 of 3008 MB 8f507cfc")
 
 
+@pytest.mark.parametrize("told", [0.04, 399.53])
+def test_the_longer_init_counts(told: float) -> None:
+    (entry,) = entries(REPORT, REQUEST | {"init_ms": told})
+    assert entry.fields["init_ms"] == 399.53
+    (entry,) = entries(REQUEST | {"init_ms": 450.0}, REPORT)
+    assert entry.fields["init_ms"] == 450
+
+
 def test_the_order_of_arrival_does_not_matter() -> None:
     expected = entries(START, REQUEST, END, REPORT)
     together = Entries()
@@ -120,6 +128,12 @@ def test_unknown_lines_are_shown_as_they_are(text: str) -> None:
 def test_a_terminal_does_not_obey_what_was_logged() -> None:
     (entry,) = entries("a\x1b]0;owned\x07b\x9bc")
     assert entry_line(entry).endswith("a\ufffd]0;owned\ufffdb\ufffdc")
+
+
+def test_the_emulators_own_lines_are_no_news() -> None:
+    rapid = "25 Nov 2026 03:32:56,384 {} (rapid) INIT START(type: on-demand, phase: init)"
+    told = entries(rapid.format("[INFO]"), rapid.format("[ERROR]"))
+    assert [entry.text for entry in told] == [rapid.format("[ERROR]")]
 
 
 def test_the_start_of_an_instance() -> None:
