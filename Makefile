@@ -24,7 +24,7 @@ format: $(VENV)/.dev  ## Put the code into its form.
 	@$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.dev  ## Measure, and print tables.
-	@for script in tests/benchmarks/*.py; do echo "\$$ $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out %/fuzz.py %/load.py,$(wildcard tests/benchmarks/*.py)); do echo "\$$ $$script"; $(BIN)/python $$script || exit 1; done
 
 fuzz: $(VENV)/.dev  ## Spoil 10,000 pictures and see the function answer each.
 	@$(BIN)/python tests/benchmarks/fuzz.py $(ARGS)

@@ -22,6 +22,18 @@ def belonging_to(home: Path) -> list[int]:
     return found
 
 
+def working_in(folder: Path) -> list[int]:
+    """Processes whose current folder is `folder` or below."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").readlink().is_relative_to(folder):
+                found.append(int(process.name))
+        except OSError:  # gone meanwhile, or somebody else's
+            continue
+    return found
+
+
 def addresses_of(pid: int) -> set[str]:
     """The addresses on which process `pid` listens, as `host:port`; IPv6 hosts in hexadecimal."""
     sockets = set()

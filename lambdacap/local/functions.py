@@ -73,7 +73,7 @@ class Functions:
     def _take(self, wanted: Specification) -> FunctionProcess:
         """A process for one event: the one that waited least, so that those too many grow old; or a new one."""
         with self._guard:
-            self._end(lambda process: process.specification.replaced_by(wanted))
+            self._end(lambda process: not process.alive or process.specification.replaced_by(wanted))
             for place in reversed(range(len(self._idle))):
                 if self._idle[place][0].specification == wanted:
                     process, _ = self._idle.pop(place)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -118,6 +120,17 @@ def test_a_crash_loses_its_own_event_only(ask: Ask) -> None:
     lost, *others = at_once(ask, {"sleep": 0.5, "exit": 9}, {"sleep": 1}, {"sleep": 1})
     assert (lost.status_code, [other.status_code for other in others]) == (502, [200, 200])
     assert json.loads(lost.text)["message"]
+
+
+def test_a_process_that_died_at_rest_loses_no_event(ask: Ask) -> None:
+    before = ask().json()["pid"]
+    os.kill(before, signal.SIGKILL)
+    status = Path(f"/proc/{before}/status")
+    while status.exists() and "State:\tZ" not in status.read_text("ascii"):
+        time.sleep(0.01)
+    after = ask()
+    assert after.status_code == 200
+    assert after.json()["pid"] != before
 
 
 @pytest.mark.usefixtures("no_engine")
