@@ -304,5 +304,7 @@ def _refused(error: ClientError, aws: Aws | None) -> AwsError | CredentialsError
         return CredentialsError(message, hint="AWS does not know these credentials: check the profile and the keys.")
     hint = hints.hint(name, message)
     if name in _DENIED and not hint:
-        hint = f"{aws.caller if aws and aws.caller else 'This user'} needs the permission {operation}."
+        # API Gateway knows HTTP's verbs only, and Invoke is InvokeFunction: the policy has the names that count.
+        who = aws.caller if aws and aws.caller else "This user"
+        hint = f"{who} needs the permission {operation}; `lambdacap policy` prints all that are needed."
     return AwsError(message, operation=operation, code=name, hint=hint)

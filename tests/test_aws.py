@@ -148,7 +148,8 @@ class TestErrors:
                 aws.ecr.describe_repositories()
         assert caught.value.operation == "ecr:DescribeRepositories"
         assert caught.value.code == name
-        assert caught.value.hint == "arn:aws:iam::123456789012:user/ann needs the permission ecr:DescribeRepositories."
+        needs = "arn:aws:iam::123456789012:user/ann needs the permission ecr:DescribeRepositories; `lambdacap policy`"
+        assert caught.value.hint.startswith(needs)
 
     def test_any_other_refusal_keeps_awss_words(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with serving(IDENTITY, json_refusal("InvalidParameterException", "too many repositories")) as server:

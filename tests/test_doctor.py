@@ -20,6 +20,7 @@ from lambdacap.policy import Scope, document, statements
 from lambdacap.settings import Settings
 from tests.command import Command
 from tests.conftest import ACCOUNT, REGION, STUB
+from tests.pushing import content_tag, push_image
 from tests.servers import Answer, serving
 from tests.test_aws import IDENTITY, refusal
 
@@ -122,6 +123,17 @@ class TestOnAws:
         assert found["clock"].level == found["region"].level == OK
         assert found["deployment"].level == OK
         assert "error: a deploy would fail: engine" in result.stderr
+
+    def test_no_engine_is_needed_where_the_image_is_in_ecr(self, aws: Command, name: str) -> None:
+        ecr = root(aws, "ecr")
+        ecr.create_repository(repositoryName=name, tags=[{"Key": "lambdacap", "Value": name}])
+        push_image(ecr, name, content_tag(Settings(name=name, image=STUB)))
+        result = aws("doctor", "--json")
+        found = by_check(result.data["findings"])
+        assert result.data["healthy"] is True
+        assert found["engine"].level == WARN
+        assert found["engine"].detail.endswith("this image is in ECR already, and needs none")
+        ecr.delete_repository(repositoryName=name, force=True)
 
     def test_somebody_elses_repository(self, aws: Command, name: str) -> None:
         ecr = root(aws, "ecr")

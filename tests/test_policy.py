@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import hashlib
 import json
 import re
 import shutil
@@ -24,7 +23,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdacap import cost, docker_image, pipeline
+from lambdacap import cost, pipeline
 from lambdacap.access import api_key
 from lambdacap.errors import AwsError, DeploymentError
 from lambdacap.events import silent
@@ -40,6 +39,7 @@ from lambdacap.teardown import teardown
 from tests.calls import action, recorded
 from tests.command import Command
 from tests.conftest import ACCOUNT, REGION, STUB, without_engine
+from tests.pushing import content_tag, push_image
 from tests.servers import Answer, serving
 from tests.test_aws import IDENTITY
 
@@ -137,25 +137,7 @@ class Journey:
         site, _ = sign_in(settings, silent)
         repository = next(resource for resource in RESOURCES if resource.kind == "repository")
         repository.ensure(site, repository.find(site))
-        ecr = site.aws.ecr
-        tag = docker_image.content_tag(settings.image, settings.architecture, settings.base_image)
-        blob = f"the configuration of {tag}".encode()
-        digest = "sha256:" + hashlib.sha256(blob).hexdigest()
-        ecr.batch_check_layer_availability(repositoryName=NAME, layerDigests=[digest])
-        upload = ecr.initiate_layer_upload(repositoryName=NAME)["uploadId"]
-        ecr.upload_layer_part(
-            repositoryName=NAME, uploadId=upload, partFirstByte=0, partLastByte=len(blob) - 1, layerPartBlob=blob
-        )
-        ecr.complete_layer_upload(repositoryName=NAME, uploadId=upload, layerDigests=[digest])
-        kind = "application/vnd.docker.distribution.manifest.v2+json"
-        config = {"mediaType": "application/vnd.docker.container.image.v1+json", "size": len(blob), "digest": digest}
-        manifest = {"schemaVersion": 2, "mediaType": kind, "config": config, "layers": []}
-        ecr.put_image(
-            repositoryName=NAME,
-            imageManifest=json.dumps(manifest),
-            imageManifestMediaType=kind,
-            imageTag=tag,
-        )
+        push_image(site.aws.ecr, NAME, content_tag(settings))
 
     def meddle(self) -> None:
         """What a deploy has to mend that no setting changes."""

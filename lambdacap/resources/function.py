@@ -44,7 +44,7 @@ class Function(Resource):
                 f"the tags of the function {site.name} may not be seen: {answer['TagsError']['Message']}",
                 operation="lambda:ListTags",
                 code=answer["TagsError"]["ErrorCode"],
-                hint=f"{site.aws.caller} needs the permission lambda:ListTags.",
+                hint=f"{site.aws.caller} needs the permission lambda:ListTags; `lambdacap policy` prints all.",
             )
         check_owner(site, f"the Lambda function {site.name}", answer.get("Tags", {}))
         live = found(lambda: lambda_.get_function(FunctionName=site.name, Qualifier=LIVE), "ResourceNotFoundException")
