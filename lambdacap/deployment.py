@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -71,11 +71,16 @@ class Deployment:
 
 
 class Records:
-    """The records in `home`, one file a deployment: `deployments/<target>/<account>/<region>/<name>.json`."""
+    """The records in `home`, one file a deployment: `deployments/<target>/<account>/<region>/<name>.json`.
 
-    def __init__(self, home: Path) -> None:
+    What cannot be read is an error, or as good as missing where there is `forgive`, which is told of it once.
+    """
+
+    def __init__(self, home: Path, forgive: Callable[[str], None] | None = None) -> None:
         self.home = home
         self.folder = home / "deployments"
+        self._forgive = forgive
+        self._forgiven: set[Path] = set()
 
     def path(self, deployment: Deployment) -> Path:
         return self.folder / deployment.target / deployment.account / deployment.region / f"{deployment.name}.json"
@@ -83,7 +88,7 @@ class Records:
     def load(self, blank: Deployment) -> Deployment:
         """The record in `blank`'s place, or `blank` itself when there is none."""
         path = self.path(blank)
-        return self._read(path) if path.exists() else blank
+        return (self._read(path) if path.exists() else None) or blank
 
     def save(self, deployment: Deployment) -> None:
         """Write the record so that a crash leaves either the old or the new one."""
@@ -132,9 +137,11 @@ class Records:
 
     def _iterate(self, pattern: str) -> Iterator[Deployment]:
         for path in sorted(self.folder.glob(pattern)):
-            yield self._read(path)
+            deployment = self._read(path)
+            if deployment:
+                yield deployment
 
-    def _read(self, path: Path) -> Deployment:
+    def _read(self, path: Path) -> Deployment | None:
         try:
             content = json.loads(path.read_text("utf-8"))
             if content.pop("format") != FORMAT:
@@ -143,12 +150,21 @@ class Records:
                     hint="Use that version, or newer.",
                 )
             content.pop("lambdacap")
-            return Deployment(**content)
+            deployment = Deployment(**content)
+            _check(deployment)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if self._forgive:
+                if path not in self._forgiven:
+                    self._forgive(f"{path} is no readable record ({error}): a deploy writes it anew")
+                self._forgiven.add(path)
+                return None
             raise DeploymentError(
                 f"{path} is no readable record: {error}",
                 hint="Delete it: lambdacap finds what it made by name and tag, and writes the record anew.",
             ) from error
+        # Where it lies says which deployment it is of, whatever somebody has written into it.
+        target, account, region = path.relative_to(self.folder).parts[:3]
+        return replace(deployment, name=path.stem, target=target, account=account, region=region)
 
 
 def follow(settings: Settings, records: Records, target: str | None = None) -> Settings:
@@ -190,6 +206,18 @@ def remembered(settings: Settings, deployment: Deployment) -> Settings:
     if "image" in values:
         values["image"] = Path(str(values["image"]))  # type: ignore[assignment]
     return replace(settings, **values)  # type: ignore[arg-type]
+
+
+def _check(deployment: Deployment) -> None:
+    """Raise `TypeError` for what only a person can have written."""
+    for kind, identity in deployment.resources.items():
+        if not all(isinstance(value, str) for value in identity.values()):
+            raise TypeError(f"the {kind} has an identity that is not text")
+    for key, value in deployment.settings.items():
+        if value is not None and type(value) not in (str, int, bool):
+            raise TypeError(f"the setting {key} is {value!r}")
+        if key in ("memory", "timeout", "log_retention") and type(value) is not int:
+            raise TypeError(f"the setting {key} is {value!r}, not a whole number")
 
 
 def plain(value: object) -> str | int | bool | None:

@@ -71,11 +71,14 @@ def survey(settings: Settings, report: Report) -> Survey:
     """Look at what is there, and what `deploy` would do. Calls nothing that writes."""
     docker_image.context_files(settings.image)
     settings = weights.settle(settings, report, dry=True)
-    if settings.local and not cloud.running(settings.home) and not Records(settings.home).all(target="local"):
+    if settings.local and not cloud.running(settings.home) and not Records(settings.home).in_use("local"):
         needed = [resource for resource in RESOURCES if resource.needed(settings)]
         return Survey(settings, [Change(resource.kind, "create", {}) for resource in needed])
     site, _ = sign_in(settings, report, start=settings.local)
+    recorded = site.deployment.resources
     site, states = find_all(site)
+    if recorded != site.deployment.resources:
+        report(Warned("the record does not say what is there: a deploy writes it anew"))
     site = _as_closed(site, states)
     return Survey(site.settings, list(_changes(site, states).values()), site, states)
 

@@ -8,7 +8,7 @@ from lambdacap import docker_engine
 from lambdacap.aws import Aws, connect
 from lambdacap.deployment import Deployment, Records, follow, remembered
 from lambdacap.errors import CredentialsError, DeploymentError, SettingsError
-from lambdacap.events import Report
+from lambdacap.events import Report, Warned
 from lambdacap.local import cloud
 from lambdacap.resources import Site
 from lambdacap.settings import Settings
@@ -17,8 +17,11 @@ from lambdacap.settings import Settings
 def sign_in(
     settings: Settings, report: Report, *, start: bool = False, following: bool = False
 ) -> tuple[Site, Records]:
-    """Sign in where the settings (or, `following`, the record) say, and load that place's record."""
-    records = Records(settings.home)
+    """Sign in where the settings (or, `following`, the record) say, and load that place's record.
+
+    A record that cannot be read leaves nothing to follow; without following it, a new one will do.
+    """
+    records = Records(settings.home, None if following else lambda words: report(Warned(words)))
     settings = follow(settings, records, None if following else "local" if settings.local else "aws")
     endpoint = None
     if settings.local:

@@ -91,6 +91,42 @@ def test_an_unreadable_record_says_what_to_do(text: str, tmp_path: Path) -> None
     assert "Delete it" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"resources": {"api": {"id": 7}}},
+        {"resources": {"api": "x"}},
+        {"resources": ["api"]},
+        {"settings": {"memory": "much"}},
+        {"settings": {"image": ["x"]}},
+        {"settings": "x"},
+    ],
+)
+def test_a_record_with_what_only_a_person_writes_is_unreadable(changes: dict[str, object], tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    records.save(HERE)
+    content = json.loads(records.path(HERE).read_text("utf-8"))
+    records.path(HERE).write_text(json.dumps({**content, **changes}), "utf-8")
+    with pytest.raises(DeploymentError, match="is no readable record"):
+        records.load(HERE)
+    told: list[str] = []
+    forgiving = Records(tmp_path, told.append)
+    assert forgiving.load(HERE) == HERE
+    assert forgiving.all() == []
+    assert len(told) == 1
+    forgiving.save(HERE)
+    assert records.load(HERE) == HERE
+
+
+def test_where_a_record_lies_is_what_it_is_of(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    records.save(HERE)
+    content = json.loads(records.path(HERE).read_text("utf-8"))
+    changed = {**content, "name": "other", "account": "1", "region": "mars", "target": "aws"}
+    records.path(HERE).write_text(json.dumps(changed), "utf-8")
+    assert records.all() == [HERE]
+
+
 def test_a_record_of_another_format_names_its_writer(tmp_path: Path) -> None:
     records = Records(tmp_path)
     records.save(HERE)

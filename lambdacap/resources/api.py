@@ -60,7 +60,7 @@ class Api(Resource):
 
     def wanted(self, site: Site) -> Properties:
         api = site.deployment.resources.get(self.kind, {}).get("id", "")
-        function = site.deployment.resources.get("function", {}).get("arn", "")
+        function = site.aws.arn("lambda", f"function:{site.name}")
         uri = (
             f"arn:{site.aws.partition}:apigateway:{site.aws.region}:lambda:path/2015-03-31/functions/"
             f"{function}:{LIVE}/invocations"

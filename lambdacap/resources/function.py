@@ -14,6 +14,7 @@ from lambdacap.events import Progress, Warned
 from lambdacap.local.cloud import read_cloud
 from lambdacap.resources.release import LATEST, LIVE, go_live, release, rest, settle, start, unhindered
 from lambdacap.resources.resource import Change, Properties, Resource, Site, State, check_owner
+from lambdacap.resources.role import role_name
 
 T = TypeVar("T")
 PROXY_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"
@@ -66,7 +67,7 @@ class Function(Resource):
             "state": "Active",
             "image": resources.get("image", {}).get("uri"),
             "architecture": settings.architecture,
-            "role": resources.get("role", {}).get("arn"),
+            "role": site.aws.arn("iam", f"role/{role_name(site)}", regional=False),
             "memory": settings.memory,
             "timeout": settings.timeout,
             "environment": environment,

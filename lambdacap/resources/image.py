@@ -11,6 +11,7 @@ from lambdacap.aws import found
 from lambdacap.errors import AwsError
 from lambdacap.events import Progress
 from lambdacap.local.images import Images
+from lambdacap.resources.repository import local_uri
 from lambdacap.resources.resource import Change, Properties, Resource, Site, State
 
 MANIFESTS = (
@@ -150,8 +151,8 @@ def _as_snapshot(site: Site) -> bool:
 
 
 def _snapshot_state(site: Site, tag: str) -> State:
-    uri = f"{site.deployment.resources.get('repository', {}).get('uri', site.name)}:{tag}"
-    return State({"tag": tag, "uri": uri}, {"tag": tag})
+    # Its address does not hang on the repository's being there.
+    return State({"tag": tag, "uri": f"{local_uri(site)}:{tag}"}, {"tag": tag})
 
 
 def _pushed_state(site: Site, tag: str, digest: str) -> State:

@@ -73,7 +73,13 @@ def pull_policy(site: Site) -> dict[str, object]:
     }
 
 
+def local_uri(site: Site) -> str:
+    """Where the local cloud has the repository, or would have it; empty on AWS.
+
+    The local cloud's answers name real AWS hosts; pushing there would leave the machine.
+    """
+    return f"{urlsplit(site.aws.endpoint).netloc}/{site.name}" if site.aws.endpoint else ""
+
+
 def _identity(site: Site, arn: str, uri: str) -> dict[str, str]:
-    # The local cloud's answers name real AWS hosts; pushing there would leave the machine.
-    registry = urlsplit(site.aws.endpoint).netloc if site.aws.endpoint else ""
-    return {"arn": arn, "uri": f"{registry}/{site.name}" if registry else uri}
+    return {"arn": arn, "uri": local_uri(site) or uri}

@@ -14,7 +14,7 @@ import requests
 from lambdacap import pipeline
 from lambdacap.aws import connect
 from lambdacap.deployment import Deployment, Records
-from lambdacap.events import silent
+from lambdacap.events import Event, Warned, silent
 from lambdacap.local.cloud import read_cloud
 from lambdacap.resources import Site
 from lambdacap.resources.log_group import log_group_name
@@ -253,19 +253,69 @@ def test_a_missing_alias_comes_back_with_its_permission(site: Site, standing: Se
     answers(deployed.deployment.url or "")
 
 
-def test_a_resource_that_somebody_deleted_comes_back(site: Site, standing: Settings) -> None:
-    site.aws.lambda_.delete_function(FunctionName=site.name)
+def delete_repository(site: Site) -> None:
+    site.aws.ecr.delete_repository(repositoryName=site.name, force=True)
+
+
+def delete_role(site: Site) -> None:
+    site.aws.iam.delete_role_policy(RoleName=role_name(site), PolicyName="logs")
+    site.aws.iam.delete_role(RoleName=role_name(site))
+
+
+def delete_log_group(site: Site) -> None:
     site.aws.logs.delete_log_group(logGroupName=log_group_name(site))
+
+
+def delete_function(site: Site) -> None:
+    site.aws.lambda_.delete_function(FunctionName=site.name)
+
+
+@pytest.mark.parametrize("delete", [delete_repository, delete_role, delete_log_group, delete_function])
+def test_a_resource_that_somebody_deleted_comes_back(delete: Drift, site: Site, standing: Settings) -> None:
+    kind = delete.__name__.removeprefix("delete_").replace("_", " ")
+    delete(site)
     there = status(standing, silent)
-    assert [kind for kind, state in there.states.items() if state is None] == ["log group", "function"]
+    assert [kind for kind, state in there.states.items() if state is None] == [kind]
     assert there.exists
     assert not there.complete
-    planned = {change.kind: change.action for change in pipeline.plan(standing, silent)}
-    assert planned["function"] == planned["log group"] == "create"
+    looked = pipeline.plan(standing, silent)
+    planned = {change.kind: change.action for change in looked}
+    # The permission to call it went with the function.
+    others = {"api": "update"} if kind == "function" else {}
+    assert planned == {**dict.fromkeys(planned, "keep"), kind: "create", **others}
+    assert {key for change in looked if change.action == "update" for key in change.differences} <= {"permission"}
     deployed = pipeline.deploy(standing, silent)
-    assert [change.action for change in deployed.changes] == ["keep", "keep", "keep", "create", "create", "update"]
+    assert {change.kind: change.action for change in deployed.changes} == planned
     assert status(standing, silent).complete
     answers(deployed.deployment.url or "")
+
+
+def test_a_record_that_somebody_changed_is_written_anew(site: Site, standing: Settings) -> None:
+    records = Records(standing.home)
+    true = records.load(site.deployment)
+    records.save(replace(true.having("api", {"id": "x", "url": "http://127.0.0.1:1/"}), settings={"memory": 128}))
+    told: list[Event] = []
+    assert changes(pipeline.plan(standing, told.append)) == {}
+    assert Warned("the record does not say what is there: a deploy writes it anew") in told
+    assert not pipeline.deploy(standing, silent).changed
+    assert records.load(site.deployment) == true
+    told.clear()
+    assert changes(pipeline.plan(standing, told.append)) == {}
+    assert [event for event in told if isinstance(event, Warned)] == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}'])
+def test_a_record_that_cannot_be_read_is_written_anew(text: str, site: Site, standing: Settings) -> None:
+    records = Records(standing.home)
+    true = records.load(site.deployment)
+    records.path(true).write_text(text, "utf-8")
+    told: list[Event] = []
+    assert changes(pipeline.plan(standing, told.append)) == {}
+    warned = [event.text for event in told if isinstance(event, Warned)]
+    assert f"{records.path(true)} is no readable record" in warned[0]
+    assert len(warned) == 2  # that, and that nothing is on record therefore
+    assert not pipeline.deploy(standing, silent).changed
+    assert records.load(site.deployment) == true
 
 
 def test_an_api_that_somebody_deleted_gets_another_address(site: Site, standing: Settings) -> None:
