@@ -87,8 +87,7 @@ class Records:
 
     def load(self, blank: Deployment) -> Deployment:
         """The record in `blank`'s place, or `blank` itself when there is none."""
-        path = self.path(blank)
-        return (self._read(path) if path.exists() else None) or blank
+        return self._read(self.path(blank)) or blank
 
     def save(self, deployment: Deployment) -> None:
         """Write the record so that a crash leaves either the old or the new one."""
@@ -120,15 +119,13 @@ class Records:
 
     def in_use(self, target: str) -> bool:
         """Whether anything is recorded or being worked on in `target`."""
-        return any(self.folder.glob(f"{target}/*/*/*.json")) or any(
-            is_held(path) for path in self.folder.glob(f"{target}/*/*/*.lock")
-        )
+        return bool(self._files(f"{target}/*/*/*.json")) or any(map(is_held, self._files(f"{target}/*/*/*.lock")))
 
     def _tidy(self, deployment: Deployment) -> None:
-        for folder in self.path(deployment).parents:
-            if folder == self.home.parent or not folder.is_dir() or any(folder.iterdir()):
-                break
-            with suppress(OSError):  # another command has just put something there, or removed it itself
+        with suppress(OSError):  # not empty, or another command has just removed it
+            for folder in self.path(deployment).parents:
+                if folder == self.home.parent:
+                    break
                 folder.rmdir()
 
     def all(self, name: str = "*", target: str = "*") -> list[Deployment]:
@@ -136,10 +133,15 @@ class Records:
         return list(self._iterate(f"{target}/*/*/{name}.json"))
 
     def _iterate(self, pattern: str) -> Iterator[Deployment]:
-        for path in sorted(self.folder.glob(pattern)):
+        for path in self._files(pattern):
             deployment = self._read(path)
             if deployment:
                 yield deployment
+
+    def _files(self, pattern: str) -> list[Path]:
+        while True:
+            with suppress(FileNotFoundError):  # of a folder that another command has just removed
+                return sorted(self.folder.glob(pattern))
 
     def _read(self, path: Path) -> Deployment | None:
         try:
@@ -152,6 +154,8 @@ class Records:
             content.pop("lambdacap")
             deployment = Deployment(**content)
             _check(deployment)
+        except FileNotFoundError:
+            return None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if self._forgive:
                 if path not in self._forgiven:

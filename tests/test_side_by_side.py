@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -81,7 +82,9 @@ def test_the_second_command_says_so_and_stops(second: str, shared: Command, name
         while not list(shared.home.rglob(f"{name}.lock")):
             assert time.monotonic() < deadline
             time.sleep(0.005)
+        first.send_signal(signal.SIGSTOP)  # it has the lock, and is in no hurry
         told = shared(second, "--local", code=1)
+        first.send_signal(signal.SIGCONT)
         assert first.communicate(timeout=60)[0]
     assert first.returncode == 0
     assert f"another command (process {first.pid}) is working on '{name}'" in told.stderr
@@ -99,8 +102,8 @@ def test_two_names_at_once_where_nothing_runs_yet(own_cloud: Command) -> None:
     assert two.stdout.startswith("http://127.0.0.1:")
     with own_cloud.start("teardown", "--local", "--name", "one") as one:
         own_cloud("teardown", "--local", "--name", "two")
-        one.communicate(timeout=60)
-    assert one.returncode == 0
+        _, told = one.communicate(timeout=60)
+    assert one.returncode == 0, told
     assert not own_cloud.home.exists()
 
 

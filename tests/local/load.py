@@ -1,4 +1,4 @@
-"""A client that asks at a steady rate, whatever becomes of the answers."""
+"""A client that asks at a steady rate, whatever becomes of the answers, as long as few enough are outstanding."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import requests
+
+from lambdacap.local import cloud
+
+AT_ONCE = cloud.CONCURRENCY - 2
+"""Fewer than the local cloud takes at a time, which answers 429 to more; a deploy calls the function too."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ def asking(url: str, *, per_second: float, body: bytes, media_type: str = "image
         while not stop.wait(max(0.0, begin + len(pending) / per_second - time.monotonic())):
             pending.append(pool.submit(ask))
 
-    with ThreadPoolExecutor(16) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         thread = threading.Thread(target=pace)
         thread.start()
         try:
