@@ -30,6 +30,12 @@ def handler(words: str) -> str:
 
 
 @pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """With room for the callers of these tests."""
+    return replace(settings, rate=1000, burst=1000)
+
+
+@pytest.fixture
 def deploy(deployed: pipeline.Deployed, settings: Settings, image_folder: Callable[[dict[str, str]], Path]) -> Deploy:
     """Deploys a handler that says these words, or is this code, where the stub has been version 1."""
     assert deployed.changed
@@ -70,7 +76,7 @@ def test_nobody_notices_a_redeploy(deployed: pipeline.Deployed, deploy: Deploy, 
         deploy("two")
         pipeline.deploy(replace(settings, memory=512), silent)
         rollback(settings, silent)
-    assert {answer.status for answer in heard} == {200}
+    assert [answer for answer in heard if answer.status != 200] == []
     said = [answer.text if answer.text == "two" else json.loads(answer.text)["memory"] for answer in heard]
     assert {3008, 512, "two"} <= set(said)
     assert said[0] == 3008
