@@ -24,7 +24,8 @@ PUBLISHED_BYTES = 250_000_000
 """The published weights, converted."""
 IMAGES_KEPT = 2
 """The live one and the one before."""
-_HOURS = 24
+_HOURS, _LINES = 24, 4000
+"""Of the log: enough for a mean, and few enough for a busy function's."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def _duration(survey: Survey) -> tuple[float, str]:
 
 def _billed(site: Site) -> list[float]:
     """Seconds billed for the captions in the last day's log, cold starts among them."""
-    entries = logs.read(site.aws, site.name, int((time.time() - _HOURS * 3600) * 1000))
+    entries = logs.read(site.aws, site.name, int((time.time() - _HOURS * 3600) * 1000), _LINES)
     return [e.fields["billed_ms"] / 1000 for e in entries if _is_caption(e) and "billed_ms" in e.fields]
 
 

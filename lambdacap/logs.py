@@ -143,9 +143,9 @@ class Entries:
         return bool(_BAD.search(message))
 
 
-def read(aws: Aws, function: str, since: int) -> list[Entry]:
-    """The entries of `function` since a time in milliseconds since 1970."""
-    return Entries().feed(_look(aws, function, since), last=True)
+def read(aws: Aws, function: str, since: int, limit: int | None = None) -> list[Entry]:
+    """The entries of `function` since a time in milliseconds since 1970; with `limit`, of that many lines only."""
+    return Entries().feed(_look(aws, function, since, limit), last=True)
 
 
 def follow(
@@ -169,15 +169,17 @@ def follow(
         sleep(POLL)
 
 
-def _look(aws: Aws, function: str, since: int) -> Iterator[Line]:
-    for line, _ in _events(aws, function, since):
+def _look(aws: Aws, function: str, since: int, limit: int | None) -> Iterator[Line]:
+    for line, _ in _events(aws, function, since, limit):
         yield line
 
 
-def _events(aws: Aws, function: str, since: int) -> Iterator[tuple[Line, object]]:
+def _events(aws: Aws, function: str, since: int, limit: int | None = None) -> Iterator[tuple[Line, object]]:
     """Lines by time, each with what tells it from every other. Raises `DeploymentError` without a log group."""
     group = f"/aws/lambda/{function}"
-    pages = aws.logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=max(0, since))
+    pages = aws.logs.get_paginator("filter_log_events").paginate(
+        logGroupName=group, startTime=max(0, since), PaginationConfig={"MaxItems": limit} if limit else {}
+    )
     with translated(aws):
         events = found(lambda: [event for page in pages for event in page["events"]], "ResourceNotFoundException")
     if events is None:

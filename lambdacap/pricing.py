@@ -68,7 +68,7 @@ def prices(aws: Aws, architecture: str) -> Prices:
     except (AwsError, CredentialsError) as error:
         # No permission, no network: an estimate is no reason to stop.
         return replace(fallback, source=f"{fallback.source}, since {error.message}")
-    except (LookupError, ValueError, TypeError, AttributeError, StopIteration):
+    except (LookupError, ValueError, TypeError, AttributeError):
         return replace(fallback, source=f"{fallback.source}, since AWS's Price List was not understood")
 
 
@@ -86,16 +86,17 @@ def _products(aws: Aws, service: str) -> list[Any]:
 def _price(products: list[Any], attribute: str, value: str) -> float:
     """Dollars a unit of the first paid tier; usage types begin with a region's letters, `EUC1-`, or without any.
 
-    Raises `LookupError` unless exactly one product fits.
+    Raises `LookupError` unless the products that fit have one price.
     """
-    fitting = [
-        product
+    first = {
+        next((price for _, price in sorted(_tiers(product)) if price > 0), 0.0)
         for product in products
         if (found := product["product"]["attributes"].get(attribute, "")) == value
         or (attribute == "usagetype" and found.endswith(f"-{value}"))
-    ]
-    (prices,) = [sorted(_tiers(product)) for product in fitting] or [[]]
-    return next(price for _, price in prices if price > 0)
+    } - {0.0}
+    if len(first) != 1:
+        raise LookupError(f"{value} has the prices {first}")
+    return first.pop()
 
 
 def _tiers(product: Any) -> Iterator[tuple[float, float]]:  # noqa: ANN401 - the Price List's own shape

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from lambdacap import cost, pipeline
+from lambdacap import cost, logs, pipeline
 from lambdacap.events import silent
 from lambdacap.local.cloud import read_cloud, write_cloud
 from lambdacap.pipeline import Survey
@@ -61,6 +61,10 @@ def test_captions_in_the_log_are_what_it_reckons_with(settings: Settings) -> Non
     )
     estimate = cost.estimate(pipeline.survey(settings, silent))
     assert (estimate.seconds, estimate.duration) == (0.5, "the mean of 2 captions in its log on this machine")
+    # Of a busy function's log a part will do.
+    since = (now, 4)
+    (first,) = [entry for entry in logs.read(site.aws, site.name, *since) if entry.fields.get("method") == "POST"]
+    assert first.fields["billed_ms"] == 400
     # Measured at another size of memory it would mean nothing.
     other = cost.estimate(pipeline.survey(replace(settings, memory=1769), silent))
     assert other.duration.startswith("assumed")

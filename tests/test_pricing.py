@@ -76,6 +76,7 @@ def test_the_price_list(architecture: str, second: float, invocation: float, mon
         (Answer(body=b'{"PriceList": ["{"]}'), "was not understood"),
         (Answer(body=b'{"PriceList": ["{\\"product\\": 1}"]}'), "was not understood"),
         (answer(product({"0": "0"}, group="AWS-Lambda-Duration")), "was not understood"),
+        (answer(*(product({"0": price}, group="AWS-Lambda-Duration") for price in "12")), "was not understood"),
     ],
 )
 def test_without_one_it_is_the_table_which_says_so(second: Answer, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
