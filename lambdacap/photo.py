@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pi_heif
 from PIL import Image, UnidentifiedImageError
 
 from lambdacap.errors import PhotoError
@@ -27,7 +28,7 @@ SIDE = 2048
 QUALITIES = (95, 90, 80, 60)
 """JPEG's, to try in turn: at the last, even noise of 2048 × 2048 pixels is below the limit."""
 SUFFIXES = {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
-"""What is taken for a photo in a folder. HEIC too: better told that it cannot be read than passed over."""
+"""What is taken for a photo in a folder."""
 _ORIENTATION = 0x0112  # EXIF 2.3, 4.6.4 A
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -39,6 +40,7 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
+pi_heif.register_heif_opener()  # HEIC, which iPhones write and Pillow alone cannot read
 # Pillow refuses what has over twice as many. Some phones take 200 megapixels, and these are the user's own photos.
 Image.MAX_IMAGE_PIXELS = 125_000_000
 # Complaints about sizes and odd metadata help nobody. Not with `catch_warnings`: that is for one thread only.
@@ -102,7 +104,7 @@ def prepare(path: Path, *, original: bool = False) -> Photo:
         reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
         raise PhotoError(
             f"{path} is not a picture that can be read{reason}",
-            hint="Send a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF file.",
+            hint="Send a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC file.",
         ) from error
 
 

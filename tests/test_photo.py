@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 
 from lambdacap.errors import PhotoError
 from lambdacap.photo import LIMIT, collect, prepare
+from tests.image.samples import turned
 
 ORIENTATION = 0x0112
 BLUE, RED = (20, 30, 200), (200, 30, 20)
@@ -48,6 +49,18 @@ def test_what_is_sent_looks_the_same(suffix: str, tmp_path: Path) -> None:
         assert sent.get_format_mimetype() == photo.media_type
         difference = np.asarray(sent.convert("RGB")).astype(int) - np.asarray(picture(64, 64))
     assert np.abs(difference).mean() < 3
+
+
+def test_an_iphone_s_picture_goes_upright_as_jpeg(tmp_path: Path) -> None:
+    path = tmp_path / "IMG_0001.HEIC"
+    path.write_bytes(turned(picture(128, 64), "HEIF", 6, quality=95))
+    photo = prepare(path)
+    assert photo.media_type == "image/jpeg"
+    with Image.open(io.BytesIO(photo.content)) as sent:
+        assert sent.size == (128, 64)
+        assert not sent.getexif()
+        difference = np.asarray(sent).astype(int) - np.asarray(picture(128, 64))
+    assert np.abs(difference).mean() < 6
 
 
 def test_the_content_counts_not_the_name(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 cloud.py      starts, stops and finds it: what commands use
 server.py     its process: MiniStack, and beside it the functions
-functions.py  runs events through function processes when no Docker engine does
-worker.py     a function process: loads the handler as Lambda's runtime would
+functions.py  runs events through function processes when no Docker engine does, one for each event at a time
+process.py    such a process, as seen from the cloud
+worker.py     the program of such a process: loads the handler as Lambda's runtime would
 images.py     copies of image folders, for those processes
 """

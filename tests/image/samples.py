@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pi_heif
 import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image
 
-pillow_heif.register_heif_opener()  # the handler decodes by pi_heif, which cannot encode
+pillow_heif.register_heif_opener()
+pi_heif.register_heif_opener()  # which decodes for the handler and the client, but cannot encode
 
 # How a picture lies in the file when EXIF says that number: the inverse of the turn that makes it upright.
 LAID = {
