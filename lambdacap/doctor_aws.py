@@ -26,6 +26,8 @@ SKEW_WARN, SKEW_FAIL = 60, 300
 """Seconds between the clocks; AWS takes signatures for five minutes (IAM's guide: signing requests)."""
 NEW_ACCOUNT_CONCURRENCY = 10
 NEW_ACCOUNT_MEMORY = 3008
+LEFT_UNRESERVED = 10
+"""What PutFunctionConcurrency leaves to the account's other functions."""
 
 
 def examine(settings: Settings, report: Report) -> Generator[Finding, None, Survey | None]:
@@ -122,6 +124,14 @@ def _quotas(aws: Aws, settings: Settings) -> Iterator[Finding]:
         limits = aws.lambda_.get_account_settings()["AccountLimit"]
     total, free = limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"]
     words = f"{total} concurrent executions, {free} of them unreserved"
+    reserved = settings.reserved_concurrency or 0
+    if reserved and free - reserved < LEFT_UNRESERVED:
+        yield Finding(
+            "reserved concurrency",
+            WARN,
+            f"{words}: {reserved} more cannot be reserved, since AWS keeps at least {LEFT_UNRESERVED} for all",
+            "Service Quotas raises the account's number; a deploy goes on without reserving.",
+        )
     if total > NEW_ACCOUNT_CONCURRENCY:
         yield Finding("concurrency", OK, words)
         return

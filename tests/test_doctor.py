@@ -240,6 +240,14 @@ def test_a_new_account(at: Callable[..., dict[str, Finding]]) -> None:
     assert at(IDENTITY, IDENTITY, limits(1000), NO_MORE, memory=4096)["concurrency"].level == OK
 
 
+@pytest.mark.parametrize(("reserved", "told"), [(None, False), (10, False), (11, True)])
+def test_a_reservation_that_the_account_has_no_room_for(
+    reserved: int | None, told: bool, at: Callable[..., dict[str, Finding]]
+) -> None:
+    found = at(IDENTITY, IDENTITY, limits(20), NO_MORE, reserved_concurrency=reserved)
+    assert ("reserved concurrency" in found) is told
+
+
 def test_what_may_not_be_asked_is_a_warning(at: Callable[..., dict[str, Finding]]) -> None:
     denied = Answer(403, b'{"__type": "AccessDeniedException", "message": "no"}')
     found = at(IDENTITY, IDENTITY, denied, NO_MORE)
