@@ -11,12 +11,18 @@ from typing import Any
 
 import docker
 import pytest
+import requests
 from docker.models.containers import Container
 
+from lambdacap import pipeline
+from lambdacap.aws import connect
 from lambdacap.events import silent
 from lambdacap.local import cloud
+from lambdacap.settings import load
+from tests.calls import recorded
 from tests.command import Command
 from tests.docker.test_image import photo
+from tests.resources.test_drift import CALLS_OF_A_DEPLOY_WITHOUT_CHANGE
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -78,6 +84,47 @@ def test_the_function_is_the_pushed_image(engine: docker.DockerClient, own_cloud
     assert containers(engine, own_cloud) == []
     assert images(engine, own_cloud) == []
     assert not own_cloud.home.exists()
+
+
+def test_the_live_and_the_previous_image_stay_in_the_repository(
+    engine: docker.DockerClient, own_cloud: Command, base_image: str, tmp_path: Path
+) -> None:
+    assert base_image
+    assert engine.ping()
+    folder = tmp_path / "stub"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text(
+        'ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY handler.py /var/task/\nCMD ["handler.handler"]\n', "utf-8"
+    )
+
+    def deploy(words: str) -> str:
+        code = f"def handler(event, context):\n    return {{'statusCode': 200, 'body': '{words}'}}\n"
+        (folder / "handler.py").write_text(code, "utf-8")
+        digest: str = own_cloud("deploy", "--local", "--image", folder, "--json").data["resources"]["image"]["digest"]
+        return digest
+
+    def kept() -> set[str]:
+        aws = connect(region=None, profile=None, endpoint=cloud.read_cloud(own_cloud.home).endpoint)
+        listed = aws.ecr.list_images(repositoryName=own_cloud.environ["LAMBDACAP_NAME"])["imageIds"]
+        return {image["imageDigest"] for image in listed}
+
+    one, two, three = (deploy(words) for words in ("one", "two", "three"))
+    assert kept() == {two, three}
+    assert one not in kept()
+    back = own_cloud("rollback", "--json").data
+    assert back["version"] == "2"
+    assert requests.get(back["url"], timeout=20).text == "two"
+    status = own_cloud("status", "--json").data
+    assert (status["differences"], status["resources"]["image"]["identity"]["digest"]) == ([], two)
+    # The one that was gone back from makes room, not the one that is live.
+    four = deploy("four")
+    assert kept() == {two, four}
+    assert requests.get(back["url"], timeout=20).text == "four"
+    with recorded() as calls:
+        settings = load({"local": True, "image": folder}, own_cloud.environment, tmp_path)
+        assert not pipeline.deploy(settings, silent).changed
+    assert len(calls) <= CALLS_OF_A_DEPLOY_WITHOUT_CHANGE, calls
+    own_cloud("teardown", "--yes")
 
 
 def test_containers_of_a_killed_cloud_go_with_the_next_start(
