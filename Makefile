@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help demo test check format bench fuzz load accuracy screenshots clean
+.PHONY: help demo test check format bench fuzz load accuracy screenshots faults clean
 help:  ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -37,6 +37,10 @@ accuracy: $(VENV)/.local  ## Share of 1,000 fresh scenes that the demo model cap
 
 screenshots: $(VENV)/.dev  ## Pictures of the web page for this README.
 	@$(BIN)/python tests/browser/screenshots.py
+
+faults: $(VENV)/.dev  ## Every AWS call x every fault, and a long random walk: nothing may get lost.
+	@$(BIN)/python -m tests.faults.matrix
+	@$(BIN)/python -m tests.faults.walk
 
 clean:  ## Remove what was made here.
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -38,6 +38,8 @@ TAG = "lambdacap"
 LOCAL_REGION = "us-east-1"
 LOCAL_KEY = "lambdacap"
 """What the local cloud gets instead of credentials: the user's own never go there."""
+READ_TIMEOUT = 70.0
+"""Seconds; the first start of a function may take as long as its default timeout allows."""
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 _UNKNOWN_CALLER = {
@@ -115,7 +117,7 @@ class Aws:
             # A local cloud that does not answer at once is gone.
             retries={"mode": "standard", "total_max_attempts": 2 if self.endpoint else 5},
             connect_timeout=10,
-            read_timeout=70,
+            read_timeout=READ_TIMEOUT,
             user_agent_extra=f"lambdacap/{__version__}",
             # A company's proxy does not know our 127.0.0.1.
             proxies={} if self.endpoint else None,

@@ -26,6 +26,7 @@ STATEMENT = "lambdacap-api"
 _CONFIGURATION = (*VERBS, "errors", "binary media types", "minimum compression size")
 _FINGERPRINT = "configuration"
 """The stage variable that says which configuration the stage serves: changes need a new deployment."""
+_UNFINISHED = "unfinished"
 
 
 class Api(Resource):
@@ -39,8 +40,10 @@ class Api(Resource):
         named = [api for page in pages for api in page["items"] if api["name"] == site.name]
         if not named:
             return None
-        # Names of APIs are not unique: ours first, somebody else's is refused below.
-        api = max(named, key=lambda api: api.get("tags", {}).get(TAG) == site.name)
+        # Names of APIs are not unique: ours first, of several the one that is known; somebody else's is refused below.
+        ours = [api for api in named if api.get("tags", {}).get(TAG) == site.name]
+        known = site.deployment.resources.get(self.kind, {}).get("id")
+        api = max(ours or named, key=lambda api: api["id"] == known)
         check_owner(site, f"the REST API {site.name} ({api['id']})", api.get("tags", {}))
         stage = found(lambda: gateway.get_stage(restApiId=api["id"], stageName=STAGE), "NotFoundException")
         present = self._root(site.aws, api["id"]).get("resourceMethods", {})
@@ -55,6 +58,8 @@ class Api(Resource):
                 "throttle": _throttle(stage),
                 "permission": _granted(site),
                 "stage": stage.get("variables", {}).get(_FINGERPRINT) if stage else None,
+                # Of a call whose answer was lost: AWS had made the API, and was asked once more.
+                "spare": sorted(other["id"] for other in ours if other["id"] != api["id"]),
             },
         )
 
@@ -76,6 +81,7 @@ class Api(Resource):
             "throttle": {"rate": site.settings.rate, "burst": site.settings.burst},
             "permission": site.aws.arn("execute-api", f"{api}/{STAGE}/*/"),
             "stage": _fingerprint(configuration),
+            "spare": [],
         }
 
     def create(self, site: Site) -> State:
@@ -94,6 +100,7 @@ class Api(Resource):
         properties = {
             "binary media types": BINARY_MEDIA_TYPES,
             "minimum compression size": MINIMUM_COMPRESSION_SIZE,
+            "spare": [],
         }
         state = State(_identity(site.aws, api["id"], site.settings.auth), properties)
         here = replace(site, deployment=site.deployment.having(self.kind, state.identity))
@@ -102,6 +109,9 @@ class Api(Resource):
     def update(self, site: Site, state: State, change: Change) -> State:
         gateway, api = site.aws.apigateway, state.identity["id"]
         wanted: Any = self.wanted(site)
+        if state.properties.get("stage") and change.differences.keys() & {*_CONFIGURATION}:
+            # Until it is deployed: whoever is cut short in between leaves a stage that says so.
+            self._note_configuration(site, api, _UNFINISHED)
         if "binary media types" in change.differences:
             self._put_binary_media_types(site, api, state.properties["binary media types"])
         if "minimum compression size" in change.differences:
@@ -137,14 +147,21 @@ class Api(Resource):
             self._deploy(site, api, wanted["stage"])
         if change.differences.keys() & {"throttle", "stage"}:
             self._put_throttle(site, api, wanted["throttle"])
+        if "spare" in change.differences:
+            self._delete(site, change.differences["spare"][0])
         return State({**state.identity, "auth": site.settings.auth}, wanted)
 
     def remove(self, site: Site, state: State) -> None:
         site.report(Progress(self.kind, "deleting the API"))
-        found(
-            lambda: _patiently(site, lambda: site.aws.apigateway.delete_rest_api(restApiId=state.identity["id"])),
-            "NotFoundException",
-        )
+        spare: Any = state.properties["spare"]
+        self._delete(site, [*spare, state.identity["id"]])
+
+    def _delete(self, site: Site, apis: Any) -> None:  # noqa: ANN401 - ids, as a property holds them
+        for api in apis:
+            found(
+                lambda a=api: _patiently(site, lambda: site.aws.apigateway.delete_rest_api(restApiId=a)),  # type: ignore[misc]
+                "NotFoundException",
+            )
 
     def _forbid(self, site: Site) -> None:
         found(
@@ -181,26 +198,29 @@ class Api(Resource):
         )
 
     def _deploy(self, site: Site, api: str, fingerprint: str) -> None:
-        """Put the present configuration live, and drop the deployment that it replaces."""
+        """Put the present configuration live, drop the deployments that are not, and say last that it is done."""
         gateway = site.aws.apigateway
-        replaced = found(lambda: gateway.get_stage(restApiId=api, stageName=STAGE), "NotFoundException")
         _patiently(
             site,
             lambda: gateway.create_deployment(
-                restApiId=api, stageName=STAGE, variables={_FINGERPRINT: fingerprint}, description="lambdacap"
+                restApiId=api, stageName=STAGE, variables={_FINGERPRINT: _UNFINISHED}, description="lambdacap"
             ),
         )
-        if replaced:
-            # CreateDeployment sets variables on a stage that it makes; whether on others too is nowhere promised.
-            gateway.update_stage(
-                restApiId=api,
-                stageName=STAGE,
-                patchOperations=[{"op": "replace", "path": f"/variables/{_FINGERPRINT}", "value": fingerprint}],
-            )
-            found(
-                lambda: gateway.delete_deployment(restApiId=api, deploymentId=replaced["deploymentId"]),
-                "NotFoundException",
-            )
+        live = gateway.get_stage(restApiId=api, stageName=STAGE)["deploymentId"]
+        for old in gateway.get_deployments(restApiId=api, limit=500)["items"]:
+            if old["id"] != live:
+                found(
+                    lambda o=old: gateway.delete_deployment(restApiId=api, deploymentId=o["id"]),  # type: ignore[misc]
+                    "NotFoundException",
+                )
+        self._note_configuration(site, api, fingerprint)
+
+    def _note_configuration(self, site: Site, api: str, fingerprint: str) -> None:
+        site.aws.apigateway.update_stage(
+            restApiId=api,
+            stageName=STAGE,
+            patchOperations=[{"op": "replace", "path": f"/variables/{_FINGERPRINT}", "value": fingerprint}],
+        )
 
 
 def _throttle(stage: Any) -> dict[str, object] | None:  # noqa: ANN401 - API Gateway's own shape

@@ -92,7 +92,7 @@ def release(site: Site, live: str | None) -> str:
 
 
 def go_live(site: Site, version: str, before: str | None) -> None:
-    """Move the alias to `version`, remember `before`, and remove what neither of the two needs."""
+    """Remove what neither `version` nor `before` needs, move the alias to `version`, and note `before` there."""
     lambda_ = site.aws.lambda_
     alias: Any = {
         "FunctionName": site.name,
@@ -100,14 +100,16 @@ def go_live(site: Site, version: str, before: str | None) -> None:
         "FunctionVersion": version,
         "Description": f"moved by lambdacap; before it: version {before}" if before else "made by lambdacap",
     }
-    # Without weights: no share of the callers goes elsewhere.
-    if found(lambda: lambda_.update_alias(**alias, RoutingConfig={}), "ResourceNotFoundException") is None:
-        lambda_.create_alias(**alias)
-    site.report(Progress(_KIND, f"version {version} is live"))
+    # First, since a run that is cut short before the alias moves does all of this again, and one after it nothing.
     for old in versions(site):
         if old not in (version, before):
             _delete(site, old)
     prune(site, {lambda_.get_function(FunctionName=site.name, Qualifier=v)["Code"]["ImageUri"] for v in versions(site)})
+    # Without weights: no share of the callers goes elsewhere.
+    if found(lambda: lambda_.update_alias(**alias, RoutingConfig={}), "ResourceNotFoundException") is None:
+        # It is there when the answer was lost and botocore asked again.
+        found(lambda: lambda_.create_alias(**alias), "ResourceConflictException")
+    site.report(Progress(_KIND, f"version {version} is live"))
 
 
 def versions(site: Site) -> list[str]:

@@ -5,16 +5,25 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from lambdacap.aws import TAG, Aws
+from botocore.exceptions import ClientError
+
+from lambdacap.aws import TAG, Aws, code
 from lambdacap.deployment import Deployment
 from lambdacap.errors import NotOursError
 from lambdacap.events import Report
 from lambdacap.settings import Settings
 
 Properties = Mapping[str, object]
+_THERE = {
+    "EntityAlreadyExists",
+    "RepositoryAlreadyExistsException",
+    "ResourceAlreadyExistsException",
+    "ResourceConflictException",
+}
+"""What services say when something of that name exists."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +124,16 @@ class Resource(ABC):
         """Bring the resource from `state` (as `find` gave it) to the wanted one."""
         change = self.change(site, state)
         if state is None:
-            return self.create(site), change
+            try:
+                return self.create(site), change
+            except ClientError as error:
+                # AWS made it, the answer was lost, and botocore asked again.
+                state = self.find(site) if code(error) in _THERE else None
+                if state is None:
+                    raise
+            site = replace(site, deployment=site.deployment.having(self.kind, state.identity))
+            missing = self.change(site, state)
+            return (self.update(site, state, missing) if missing.action == "update" else state), change
         if change.action == "update":
             return self.update(site, state, change), change
         return state, change

@@ -37,28 +37,30 @@ class UsagePlan(Resource):
                 "stages": [f"{stage['apiId']}:{stage['stage']}" for stage in plan.get("apiStages", [])],
                 "daily quota": _daily(plan.get("quota")),
                 "key": "valid" if key["id"] in members and key["enabled"] else None,
+                # Of calls whose answers were lost.
+                "spare": sorted(one["id"] for one in (*plans, *keys) if one["id"] not in (plan["id"], key["id"])),
             },
         )
 
     def wanted(self, site: Site) -> Properties:
         api = site.deployment.resources.get(Api.kind, {}).get("id", "")
-        return {"stages": [f"{api}:{STAGE}"], "daily quota": site.settings.quota, "key": "valid"}
+        return {"stages": [f"{api}:{STAGE}"], "daily quota": site.settings.quota, "key": "valid", "spare": []}
 
     def create(self, site: Site) -> State:
         return self._complete(site, "", "")
 
     def update(self, site: Site, state: State, change: Change) -> State:
         plan = state.identity["id"]
+        self._remove(site, change.differences.get("spare", ([], []))[0])
         if change.differences.keys() & {"stages", "daily quota"}:
             # A key may not be in two plans of one stage, so the new one comes after the old.
-            self._remove_plans(site)
+            self._remove(site, [plan])
             plan = ""
         return self._complete(site, plan, state.identity["key"])
 
-    def remove(self, site: Site, state: State) -> None:  # noqa: ARG002 - all that carries our tag goes
-        self._remove_plans(site)
-        for key in _keys(site):
-            found(lambda k=key: site.aws.apigateway.delete_api_key(apiKey=k["id"]), "NotFoundException")  # type: ignore[misc]
+    def remove(self, site: Site, state: State) -> None:
+        spare: Any = state.properties["spare"]
+        self._remove(site, [*spare, state.identity["id"], state.identity["key"]])
 
     def _complete(self, site: Site, plan: str, key: str) -> State:
         """Make the plan or the key unless there is one, and let the key be good for the plan."""
@@ -84,9 +86,10 @@ class UsagePlan(Resource):
         )
         return State(_identity(site, plan, key), self.wanted(site))
 
-    def _remove_plans(self, site: Site) -> None:
+    def _remove(self, site: Site, ids: Any) -> None:  # noqa: ANN401 - as a property holds them
+        """Delete those of our plans and keys that have these ids."""
         gateway = site.aws.apigateway
-        for plan in _plans(site):
+        for plan in (plan for plan in _plans(site) if plan["id"] in ids):
             # AWS: "Cannot delete Usage Plan … because there are API Stages associated with it".
             stages: Any = [
                 {"op": "remove", "path": "/apiStages", "value": f"{stage['apiId']}:{stage['stage']}"}
@@ -98,6 +101,8 @@ class UsagePlan(Resource):
                     "NotFoundException",
                 )
             found(lambda p=plan: gateway.delete_usage_plan(usagePlanId=p["id"]), "NotFoundException")  # type: ignore[misc]
+        for key in (key for key in _keys(site) if key["id"] in ids):
+            found(lambda k=key: gateway.delete_api_key(apiKey=k["id"]), "NotFoundException")  # type: ignore[misc]
 
 
 def _identity(site: Site, plan: str, key: str) -> dict[str, str]:

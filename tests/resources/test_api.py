@@ -14,8 +14,6 @@ from tests.servers import Answer, serving
 from tests.sites import ensured, removed
 from tests.test_aws import IDENTITY
 
-NOT_FOUND = Answer(404, b'{"__type": "NotFoundException", "message": "no such stage"}')
-
 
 def test_other_binary_media_types_are_found(site: Site) -> None:
     gateway = site.aws.apigateway
@@ -44,13 +42,14 @@ def test_compression_that_somebody_switched_off_is_switched_on(site: Site) -> No
 
 def test_binary_media_types_are_patched_and_put_live() -> None:
     """Paths as API Gateway's guide has them: a slash is ~1. They hold only after a new deployment."""
-    with serving(IDENTITY, Answer(), NOT_FOUND, Answer(201)) as server:
+    stage, deployments = Answer(body=b'{"deploymentId": "d2"}'), Answer(body=b'{"item": [{"id": "d1"}, {"id": "d2"}]}')
+    with serving(IDENTITY, Answer(), Answer(201), stage, deployments, Answer(202), Answer()) as server:
         aws = connect(region=None, profile=None, endpoint=server.url)
         site = Site(aws, Settings(), Deployment("x", target="local", account="1", region="us-east-1"), silent)
         state = State({"id": "abc", "url": ""}, {"binary media types": ["*/*", "text/plain"]})
         change = Change("api", "update", {"binary media types": (["*/*", "text/plain"], ["image/*"])})
         Api().update(site, state, change)
-    patch, _, deployment = server.asked[1:]
+    patch, deployment, _, _, old, noted = server.asked[1:]
     assert (patch.method, patch.path) == ("PATCH", "/restapis/abc")
     assert json.loads(patch.body)["patchOperations"] == [
         {"op": "remove", "path": "/binaryMediaTypes/*~1*"},
@@ -59,3 +58,5 @@ def test_binary_media_types_are_patched_and_put_live() -> None:
     ]
     assert (deployment.method, deployment.path) == ("POST", "/restapis/abc/deployments")
     assert json.loads(deployment.body)["stageName"] == "prod"
+    assert (old.method, old.path) == ("DELETE", "/restapis/abc/deployments/d1")
+    assert (noted.method, noted.path) == ("PATCH", "/restapis/abc/stages/prod")
