@@ -122,7 +122,8 @@ def _many(
                 printed += 1
             console.report(Counted("invoke", "captioning", done, len(todo)))
     seconds = time.monotonic() - began
-    console.note(f"{len(todo) - failed} of {len(todo)} photos captioned in {seconds:.1f} s")
+    if todo:
+        console.note(f"{len(todo) - failed} of {len(todo)} photos captioned in {seconds:.1f} s")
     if failed:
         raise CallError(
             f"{failed} of {len(todo)} photos got no caption",

@@ -83,7 +83,7 @@ class Console:
             case Finished(kind=kind, action=action, detail=detail):
                 self._clear()
                 seconds = time.monotonic() - self._begun
-                took = f" [dim]{seconds:.1f} s[/]" if seconds >= 1 else ""
+                took = f" [dim]{seconds:.1f} s[/]" if seconds >= 1 and action != "failed" else ""
                 mark = _MARKS.get(action, "[green]✓[/]")
                 self._err.print(f"{mark} {kind:<12} {action:<8} {_escape(detail)}{took}", soft_wrap=True)
             case Warned(text=text):
