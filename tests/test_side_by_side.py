@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,20 +74,21 @@ def test_another_account_of_the_same_region_is_a_mistake(at: Callable[[Place], S
     teardown(at(here), silent)
 
 
-@pytest.mark.parametrize("second", ["deploy", "teardown", "rollback"])
-def test_the_second_command_says_so_and_stops(second: str, shared: Command, name: str) -> None:
+def test_the_second_command_says_so_and_stops(shared: Command, name: str) -> None:
     with shared.start("deploy", "--local", "--json") as first:
         deadline = time.monotonic() + 60
         while not list(shared.home.rglob(f"{name}.lock")):
             assert time.monotonic() < deadline
             time.sleep(0.005)
         first.send_signal(signal.SIGSTOP)  # it has the lock, and is in no hurry
-        told = shared(second, "--local", code=1)
+        for second in ("deploy", "teardown", "rollback"):
+            told = shared(second, "--local", code=1)
+            assert f"another command (process {first.pid}) is working on '{name}'" in told.stderr
+            assert "Wait until it is through" in told.stderr
+        assert len(shared("deploy", "--local", "--dry-run", "--json").data["changes"]) > 0  # that needs no turn
         first.send_signal(signal.SIGCONT)
         assert first.communicate(timeout=60)[0]
     assert first.returncode == 0
-    assert f"another command (process {first.pid}) is working on '{name}'" in told.stderr
-    assert "Wait until it is through" in told.stderr
     assert list(shared.home.rglob("*.lock")) == []
     shared("teardown", "--yes")
 
@@ -119,12 +119,3 @@ def test_a_killed_command_blocks_nobody(shared: Command, name: str) -> None:
     shared("deploy", "--local")
     shared("teardown", "--yes")
     assert list(shared.home.rglob("*.lock")) == []
-
-
-def test_dry_runs_need_no_turn(shared: Command, name: str) -> None:
-    busy = Deployment(name, target="local", account="000000000000", region="us-east-1")
-    with Records(shared.home).locked(busy):
-        shared("deploy", "--local", "--dry-run")
-        other = replace(shared, environ={**shared.environ, "LAMBDACAP_NAME": f"{name}-b"})
-        other("deploy", "--local")
-    other("teardown", "--yes")

@@ -106,7 +106,8 @@ def go_live(site: Site, version: str, before: str | None) -> None:
             _delete(site, old)
     prune(site, {lambda_.get_function(FunctionName=site.name, Qualifier=v)["Code"]["ImageUri"] for v in versions(site)})
     # Without weights: no share of the callers goes elsewhere.
-    if found(lambda: lambda_.update_alias(**alias, RoutingConfig={}), "ResourceNotFoundException") is None:
+    alone: Any = {"AdditionalVersionWeights": {}}
+    if found(lambda: lambda_.update_alias(**alias, RoutingConfig=alone), "ResourceNotFoundException") is None:
         # It is there when the answer was lost and botocore asked again.
         found(lambda: lambda_.create_alias(**alias), "ResourceConflictException")
     site.report(Progress(_KIND, f"version {version} is live"))

@@ -169,6 +169,15 @@ def test_without_a_note_the_previous_one_is_the_one_below(deploy: Deploy, site: 
     assert find_release(site) == Release("2", "1")
 
 
+def test_a_share_that_somebody_sent_elsewhere_ends_with_the_next_release(deploy: Deploy, site: Site) -> None:
+    deploy("two")
+    lambda_, name = site.aws.lambda_, site.name
+    lambda_.update_alias(FunctionName=name, Name="live", RoutingConfig={"AdditionalVersionWeights": {"1": 0.5}})
+    assert "RoutingConfig" in lambda_.get_alias(FunctionName=name, Name="live")
+    deploy("three")
+    assert "RoutingConfig" not in lambda_.get_alias(FunctionName=name, Name="live")
+
+
 def test_a_version_with_an_alias_of_the_users_own_stays(deploy: Deploy, site: Site, settings: Settings) -> None:
     site.aws.lambda_.create_alias(FunctionName=site.name, Name="first", FunctionVersion="1")
     deploy("two")
