@@ -17,6 +17,10 @@ def test_a_silence_is_explained(tab: Tab, gateway: Gateway, scene: Scene) -> Non
     expect(tab["#seconds"]).to_have_text("1 s")
     tab.expect_said(scene.caption)
     expect(tab["#seconds"]).to_be_empty()
+    expect(tab["#saying"]).not_to_be_in_viewport(ratio=0.1)  # the caption itself is there to read
+    tab.choose(scene.file)
+    expect(tab["#saying"]).to_contain_text("The function is starting")
+    expect(tab["#saying"]).to_be_in_viewport(ratio=0.9)
 
 
 def test_a_gateway_that_gave_up_is_asked_again(tab: Tab, gateway: Gateway, scene: Scene) -> None:
