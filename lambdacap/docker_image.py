@@ -40,11 +40,6 @@ _NO_BASE = re.compile(
 _THERE = ("Layer already exists", "Mounted from")
 
 
-def model_folder(folder: Path, bundle: Path | None = None) -> str:
-    """Where the build context has the model bundle: `bundle` or the folder's own as `model`, else the demo's."""
-    return "model" if bundle or (folder / "model").is_dir() else "demo/bundle"
-
-
 def context_files(folder: Path) -> list[str]:
     """The files of the build context, relative to `folder`, sorted: all but what `.dockerignore` names.
 
@@ -66,7 +61,8 @@ def content(folder: Path, bundle: Path | None = None) -> dict[str, Path]:
     """The build context: path in it → file. A `bundle` from elsewhere lies in `model/`, and no other model does."""
     files = {path: folder / path for path in context_files(folder)}
     if bundle is not None:
-        files = {path: file for path, file in files.items() if Path(path).parts[0] not in ("model", "demo")}
+        others = ("model", "model.pickle", "demo")
+        files = {path: file for path, file in files.items() if Path(path).parts[0] not in others}
         files |= {f"model/{file.name}": file for file in bundle.glob("*") if file.is_file()}
     return dict(sorted(files.items()))
 
@@ -74,7 +70,7 @@ def content(folder: Path, bundle: Path | None = None) -> dict[str, Path]:
 @lru_cache
 def content_tag(folder: Path, architecture: str, base_image: str | None = None, bundle: Path | None = None) -> str:
     """A tag that names the content: the hash of the context's paths, bytes and executable bits, platform and base."""
-    digest = hashlib.sha256(f"{architecture}\0{base_image or ''}\0{model_folder(folder, bundle)}\0".encode())
+    digest = hashlib.sha256(f"{architecture}\0{base_image or ''}\0".encode())
     for path, file in content(folder, bundle).items():
         digest.update(f"{path}\0{_mode(file):o}\0".encode())
         with file.open("rb") as stream:
@@ -192,8 +188,7 @@ def discard(engine: DockerClient, name: str, report: Report) -> None:
 
 def _arguments(settings: Settings) -> dict[str, str]:
     """The Dockerfile's ARGs; what is not set has its default there."""
-    base = {"BASE_IMAGE": settings.base_image} if settings.base_image else {}
-    return {"MODEL": model_folder(settings.image, settings.bundle), **base}
+    return {"BASE_IMAGE": settings.base_image} if settings.base_image else {}
 
 
 def _check_fit(attributes: Mapping[str, Any], settings: Settings) -> None:

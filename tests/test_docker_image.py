@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lambdacap import docker_engine
-from lambdacap.docker_image import _follow_push, content_tag, context, context_files, model_folder
+from lambdacap.docker_image import _follow_push, content_tag, context, context_files
 from lambdacap.errors import EngineError, SettingsError
 from lambdacap.events import Event, Progress, silent
 
@@ -114,15 +113,6 @@ def test_a_folder_without_dockerfile_is_refused(tmp_path: Path) -> None:
     assert "--image" in caught.value.hint
     with pytest.raises(SettingsError, match="gone holds no Dockerfile"):
         content_tag(tmp_path / "gone", "x86_64")
-
-
-def test_the_users_model_comes_before_the_demos(image_folder: Make) -> None:
-    folder = image_folder(FILES)
-    assert model_folder(folder) == "demo/bundle"
-    bring_a_model(folder)
-    assert model_folder(folder) == "model"
-    shutil.rmtree(folder / "model")
-    assert model_folder(folder) == "demo/bundle"
 
 
 PUSHED = [

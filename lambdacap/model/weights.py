@@ -33,15 +33,19 @@ def choice(settings: Settings) -> str | None:
     """What the settings mean: their own word, else what suits image folder and target. None: the folder's own.
 
     On AWS it is the published weights, since people deploy there to use them; locally the demo's, which need no
-    download. A folder with a `model/`, or without a demo model, is somebody's own and brings what it needs.
+    download. A folder with a `model/` or a `model.pickle`, or without a demo model, is somebody's own and brings what
+    it needs.
     """
     own, demo = settings.image / "model", settings.image / "demo" / "bundle"
+    pickle = settings.image / "model.pickle"
     if settings.weights == DEMO:
         if not bundle.is_bundle(demo):
             raise ModelError(f"{settings.image} holds no demo model", hint="--weights takes a path or an address, too.")
-        return str(demo) if own.is_dir() else None
+        return str(demo) if own.is_dir() or pickle.is_file() else None
     if settings.weights is not None:
         return settings.weights
+    if pickle.is_file() and not own.is_dir():
+        return str(pickle)  # converted here, where the result is kept, and not with every new image
     return None if settings.local or own.is_dir() or not bundle.is_bundle(demo) else PUBLISHED
 
 

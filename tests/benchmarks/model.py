@@ -15,13 +15,16 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lambdacap.events import silent
+from lambdacap.model.convert import Conversion, convert_once
+
 ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "build" / "benchmarks"
 PICTURES = 32
 WARM = 8  # captions, after two that are not counted
 
@@ -105,35 +108,28 @@ class Way:
 def main() -> None:
     parser = argparse.ArgumentParser(description="The published way against ours.")
     parser.add_argument("--runs", type=int, default=7, help="fresh processes of each (default: %(default)s)")
-    parser.add_argument("--folder", type=Path, help="where model and bundles are made and kept")
-    parser.add_argument("--plot", type=Path, default=Path("benchmark.svg"), help="default: %(default)s")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where model and bundles are made and kept")
+    parser.add_argument("--plot", type=Path, default=FOLDER / "model.svg", help="default: %(default)s")
     parser.add_argument("--cores", type=int, nargs="+", default=[2, 1])
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.folder or Path(temporary)
-        ways = prepare(folder)
-        rows = [row for cores in arguments.cores for row in measure(ways, folder / "pictures", cores, arguments.runs)]
+    folder = arguments.folder
+    ways = prepare(folder)
+    rows = [row for cores in arguments.cores for row in measure(ways, folder / "pictures", cores, arguments.runs)]
     arguments.plot.write_text(plot(rows), "utf-8")
     print(f"plot: {arguments.plot}")
 
 
 def prepare(folder: Path) -> list[Way]:
-    """Model, bundles and pictures in `folder`, unless they are there."""
+    """Model, bundles and pictures in `folder`; what is there is kept, bundles while the converter is the same."""
     folder.mkdir(parents=True, exist_ok=True)
-    model, fp32, int8, pictures = (folder / name for name in ("model.pickle", "fp32", "int8", "pictures"))
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'image'}:{ROOT}"}
-
-    def run(*command: str | Path) -> None:
-        print(f"$ {' '.join(map(str, command))}", flush=True)
-        command = (sys.executable, *command)
-        subprocess.run(command, env=environment, cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
-
+    model, pictures = folder / "model.pickle", folder / "pictures"
     if not model.exists():
-        run("-m", "tests.published.make", "full", model)
-    if not fp32.exists():
-        run("-m", "convert", model, "-o", fp32)
-    if not int8.exists():
-        run("-m", "convert", model, "-o", int8, "--quantize", "int8")
+        print("making a model of full size, which takes minutes", flush=True)
+        environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'image'}:{ROOT}"}
+        command = [sys.executable, "-m", "tests.published.make", "full", str(model)]
+        subprocess.run(command, env=environment, cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
+    fp32 = convert_once(model, folder, Conversion(), silent)
+    int8 = convert_once(model, folder, Conversion(quantize="int8"), silent)
     if not pictures.exists():
         pictures.mkdir()
         sys.path.insert(0, str(ROOT / "image"))

@@ -10,9 +10,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import docker
@@ -88,9 +89,16 @@ def layers(engine: docker.DockerClient, image: str) -> list[str]:
     return found
 
 
-def build(engine: docker.DockerClient, folder: Path, base_image: str, **options: Any) -> str:  # noqa: ANN401
+def build(
+    engine: docker.DockerClient,
+    folder: Path,
+    base_image: str,
+    *,
+    arguments: Mapping[str, str] = MappingProxyType({}),
+    **options: Any,  # noqa: ANN401
+) -> str:
     """The id of `folder` built on the base image."""
-    arguments = {"BASE_IMAGE": base_image}
+    arguments = {"BASE_IMAGE": base_image, **arguments}
     built, _ = engine.images.build(path=str(folder), buildargs=arguments, rm=True, forcerm=True, **options)
     return str(built.id)
 

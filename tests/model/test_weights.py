@@ -60,7 +60,6 @@ def test_a_bundle_from_elsewhere_becomes_the_model(
     Images(tmp_path).add("name", "tag", image, own)
     copy = Images(tmp_path).path("name", "tag")
     assert {str(f.relative_to(copy)) for f in copy.rglob("*") if f.is_file()} == expected
-    assert docker_image.model_folder(image, own) == "model"
 
 
 def test_another_model_is_another_tag(image_folder: Callable[[dict[str, str]], Path], own: Path) -> None:
