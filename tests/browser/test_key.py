@@ -13,9 +13,14 @@ from lambdacap.settings import Settings
 from lambdacap.teardown import teardown
 from tests.browser.gateway import Gateway
 from tests.browser.tab import Scene, Tab
+from tests.servers import Answer, serving
 
 CLIPBOARD = ["clipboard-read", "clipboard-write"]
 KEY = "correct-horse-battery-staple"
+_POST = """async url => {
+  const reply = await fetch(url, { method: "POST" });
+  return [reply.status, await reply.json()];
+}"""
 _ELSEWHERE = "JSON.stringify(localStorage) + document.cookie + location.href + document.documentElement.outerHTML"
 
 
@@ -61,6 +66,11 @@ def test_a_deployment_with_a_key(browser: Browser, cloud_home: Path, scene: Scen
             expect(tab["#what"]).to_have_text("This key is not accepted")
             give(tab, api_key(settings))
             tab.expect_said(scene.caption)
+        # The gateway's own refusal is for pages of other origins to read, too.
+        with serving(Answer(200, b"<!doctype html>", "text/html")) as elsewhere, browser.new_context() as context:
+            page = context.new_page()
+            page.goto(elsewhere.url)
+            assert page.evaluate(_POST, url) == [403, {"message": "Forbidden"}]
     finally:
         teardown(settings, silent)
 
