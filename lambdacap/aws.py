@@ -24,6 +24,7 @@ from lambdacap.errors import AwsError, CredentialsError, LocalCloudError, Settin
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway import APIGatewayClient
+    from mypy_boto3_budgets import BudgetsClient
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_iam import IAMClient
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_pricing import PricingClient
     from mypy_boto3_resourcegroupstaggingapi import ResourceGroupsTaggingAPIClient
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sts import STSClient
 
 T = TypeVar("T")
@@ -49,7 +51,7 @@ _UNKNOWN_CALLER = {
     "InvalidSignatureException",
     "AuthFailure",
 }
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+_DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
 
 
 class Aws:
@@ -104,6 +106,15 @@ class Aws:
     @cached_property
     def cloudwatch(self) -> CloudWatchClient:
         return cast("CloudWatchClient", self._client("cloudwatch"))
+
+    @cached_property
+    def sns(self) -> SNSClient:
+        return cast("SNSClient", self._client("sns"))
+
+    @cached_property
+    def budgets(self) -> BudgetsClient:
+        """Where it is in the world, botocore knows: an account's budgets are of no region."""
+        return cast("BudgetsClient", self._client("budgets"))
 
     @cached_property
     def pricing(self) -> PricingClient:

@@ -29,6 +29,9 @@ REMEMBERED = (
     "burst",
     "reserved_concurrency",
     "origin",
+    "alarm_email",
+    "alarm_calls",
+    "budget",
 )
 """The settings that commands working on a deployment take from its record, unless the user says otherwise."""
 

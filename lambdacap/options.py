@@ -62,6 +62,15 @@ ReservedConcurrency = Annotated[
 Origin = Annotated[
     str | None, typer.Option(help="Whose web pages may call the API. [default: *, all]", metavar="ORIGIN")
 ]
+AlarmEmail = Annotated[
+    str | None, typer.Option(help="Whom AWS writes to when an hour has too many calls.", metavar="ADDRESS")
+]
+AlarmCalls = Annotated[
+    int | None, typer.Option(help="How many calls an hour are no alarm yet. [default: 1000]", metavar="N")
+]
+Budget = Annotated[
+    int | None, typer.Option(help="US dollars a month; the same address is told of more.", metavar="USD")
+]
 
 _COMMON: dict[str, Any] = {
     "name": Name,
@@ -86,6 +95,9 @@ _DEPLOY: dict[str, Any] = {
     "burst": Burst,
     "reserved_concurrency": ReservedConcurrency,
     "origin": Origin,
+    "alarm_email": AlarmEmail,
+    "alarm_calls": AlarmCalls,
+    "budget": Budget,
 }
 """What a deploy can be told: for the commands that deploy, or that speak of it beforehand."""
 _NO_SETTINGS = {"json_output", "debug"}

@@ -63,8 +63,8 @@ class Scope:
     partition: str = "aws"
 
     def arn(self, service: str, resource: str) -> str:
-        """IAM's ARNs have no region, API Gateway's no account."""
-        region = "" if service == "iam" else self.region
+        """ARNs of IAM and of budgets have no region, API Gateway's no account."""
+        region = "" if service in ("iam", "budgets") else self.region
         account = "" if service == "apigateway" else self.account
         return f"arn:{self.partition}:{service}:{region}:{account}:{resource}"
 
@@ -98,6 +98,8 @@ def statements(scope: Scope) -> tuple[Statement, ...]:
     own = (repository, role, group, f"{group}:*", function, f"{function}:*")
     gateway = tuple(scope.arn("apigateway", f"/{kind}") for kind in ("restapis", "usageplans", "apikeys"))
     here: Condition = {"StringEquals": {"aws:RequestedRegion": scope.region}}
+    topic, alarm = scope.arn("sns", scope.name), scope.arn("cloudwatch", f"alarm:{scope.name}")
+    budget = scope.arn("budgets", f"budget/{scope.name}-{scope.region}")
     tagging: Condition = {"StringEquals": {f"aws:RequestTag/{TAG}": scope.name}}
     tagged: Condition = {"StringEquals": {f"aws:ResourceTag/{TAG}": scope.name}}
     return (
@@ -109,6 +111,7 @@ def statements(scope: Scope) -> tuple[Statement, ...]:
         Statement("Change", _CHANGE, own),
         Statement("ChangeApi", _VERBS, tuple(f"{arn}/*" for arn in gateway), tagged),
         Statement("Remove", _REMOVE, own, tagged),
+        Statement("Warn", _WARN, (topic, alarm, budget)),
     )
 
 
@@ -122,8 +125,15 @@ def document(statements: tuple[Statement, ...]) -> dict[str, object]:
 
 
 _LAMBDA = "lambda.amazonaws.com"
-_LOOK_AROUND = ("cloudwatch:GetMetricData", "ecr:GetAuthorizationToken", "logs:DescribeLogGroups", "tag:GetResources")
-"""What AWS lets nobody ask about one resource alone."""
+_LOOK_AROUND = (
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:GetMetricData",
+    "ecr:GetAuthorizationToken",
+    "logs:DescribeLogGroups",
+    "sns:Unsubscribe",
+    "tag:GetResources",
+)
+"""What AWS lets nobody ask about one resource alone, and a call on subscriptions, which have no names."""
 _LOOK = (
     "apigateway:GET",
     "ecr:DescribeImages",
@@ -189,3 +199,20 @@ _CHANGE = (
 )
 _VERBS = tuple(f"apigateway:{verb}" for verb in ("DELETE", "GET", "PATCH", "POST", "PUT"))
 _REMOVE = ("ecr:DeleteRepository", "iam:DeleteRole", "logs:DeleteLogGroup")
+_WARN = (
+    "budgets:ListTagsForResource",
+    "budgets:ModifyBudget",
+    "budgets:TagResource",
+    "budgets:ViewBudget",
+    "cloudwatch:DeleteAlarms",
+    "cloudwatch:ListTagsForResource",
+    "cloudwatch:PutMetricAlarm",
+    "cloudwatch:TagResource",
+    "sns:CreateTopic",
+    "sns:DeleteTopic",
+    "sns:ListSubscriptionsByTopic",
+    "sns:ListTagsForResource",
+    "sns:Subscribe",
+    "sns:TagResource",
+)
+"""Whoever may modify a budget may make and delete it."""

@@ -23,6 +23,7 @@ AUTH = ("none", "key", "iam")
 # Fits every service at once: ECR wants lower case, IAM 64 characters for `<name>-<region>`.
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,38}[a-z0-9]")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 
 
@@ -35,8 +36,9 @@ class Settings:
     of its own default. `memory` is in MB, `timeout` in seconds, `log_retention` in days. `weights` says which
     model: published, demo, a path or an address. `auth` is who may call, `quota` how many requests an API key is
     good for a day. `rate` (requests a second) and `burst` bound all callers together, `reserved_concurrency` the
-    executions at a time. `origin` is whose pages may call the API. `home` is where records and the local cloud
-    live.
+    executions at a time. `origin` is whose pages may call the API. `alarm_email` is who is told of more
+    than `alarm_calls` calls an hour, and of a month that has cost more than `budget` US dollars. `home` is where
+    records and the local cloud live.
     `given` says of what the user set himself where he did: "--memory", "LAMBDACAP_MEMORY" or the file's path.
     """
 
@@ -58,6 +60,9 @@ class Settings:
     burst: int = 40
     reserved_concurrency: int | None = None
     origin: str = "*"
+    alarm_email: str | None = None
+    alarm_calls: int = 1000
+    budget: int | None = None
     home: Path = field(default_factory=lambda: default_home())
     given: Mapping[str, str] = field(default_factory=dict)
 
@@ -101,6 +106,19 @@ class Settings:
             self._check_range("reserved_concurrency", 1, 1_000_000, "executions")
         if self.quota is not None and self.quota < 1:
             raise SettingsError(f"quota = {self.quota} lets nobody in", hint="It counts requests a day, from 1.")
+        if self.alarm_email is not None and not _EMAIL.fullmatch(self.alarm_email):
+            raise SettingsError(
+                f"alarm_email {self.alarm_email!r} is no e-mail address{self._whose('alarm_email')}",
+                hint="One looks like anna@example.com.",
+            )
+        self._check_range("alarm_calls", 1, 1_000_000_000, "calls an hour", "CloudWatch")
+        if self.budget is not None:
+            self._check_range("budget", 1, 1_000_000_000, "US dollars a month", "AWS Budgets")
+            if self.alarm_email is None:
+                raise SettingsError(
+                    f"budget = {self.budget}, but nobody would be told{self._whose('budget')}",
+                    hint="Add --alarm-email, or leave --budget out.",
+                )
         if self.log_retention not in RETENTION_DAYS:
             raise SettingsError(
                 f"log_retention = {self.log_retention} days is not offered by CloudWatch Logs"
@@ -194,6 +212,8 @@ _KINDS: dict[str, type] = {
     "rate": int,
     "burst": int,
     "reserved_concurrency": int,
+    "alarm_calls": int,
+    "budget": int,
     "image": Path,
     "home": Path,
 }

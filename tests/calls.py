@@ -10,7 +10,13 @@ from typing import Any, cast
 _READING = ("Get", "List", "Describe")
 
 
-_NAMES = {"lambda:Invoke": "lambda:InvokeFunction"}
+_NAMES = {
+    "lambda:Invoke": "lambda:InvokeFunction",
+    "budgets:CreateBudget": "budgets:ModifyBudget",
+    "budgets:DeleteBudget": "budgets:ModifyBudget",
+    "budgets:DescribeBudget": "budgets:ViewBudget",
+    "budgets:DescribeSubscribersForNotification": "budgets:ViewBudget",
+}
 """Operations whose permission has another name."""
 
 

@@ -98,6 +98,15 @@ def test_executions_are_reserved(standing: Settings, site: Site) -> None:
     assert "ReservedConcurrentExecutions" not in site.aws.lambda_.get_function_concurrency(FunctionName=site.name)
 
 
+@pytest.mark.usefixtures("site")
+def test_an_alarm_and_a_budget_that_nobody_wants_any_more_go(standing: Settings) -> None:
+    watched = replace(standing, alarm_email="anna@example.com", budget=20)
+    assert set(changes(pipeline.deploy(watched, silent))) == {"alarm", "budget"}
+    assert changes(pipeline.deploy(watched, silent)) == {}
+    assert changes(pipeline.deploy(standing, silent)) == {"alarm": set(), "budget": set()}
+    assert changes(pipeline.deploy(standing, silent)) == {}
+
+
 @pytest.mark.parametrize(("message", "borne"), [("its minimum value of [10].", True), ("something else", False)])
 def test_too_small_an_account_has_its_api_all_the_same(message: str, borne: bool) -> None:
     """New accounts have 10 executions altogether; AWS keeps that many for functions that reserve none."""
@@ -126,6 +135,11 @@ def test_too_small_an_account_has_its_api_all_the_same(message: str, borne: bool
         ({"burst": 6000}, "burst = 6000 is out of range"),
         ({"reserved_concurrency": 0}, "reserved_concurrency = 0 is out of range"),
         ({"quota": 0}, "quota = 0 lets nobody in"),
+        ({"alarm_email": "anna"}, "alarm_email 'anna' is no e-mail address"),
+        ({"alarm_email": "anna@example.com\nbob@example.com"}, "is no e-mail address"),
+        ({"alarm_calls": 0}, "alarm_calls = 0 is out of range"),
+        ({"alarm_email": "anna@example.com", "budget": 0}, "budget = 0 is out of range"),
+        ({"budget": 5}, "budget = 5, but nobody would be told"),
         ({"origin": "example.com"}, "origin 'example.com' is none"),
         ({"origin": "https://example.com/page"}, "origin 'https://example.com/page' is none"),
         ({"origin": "null'"}, 'origin "null\'" is none'),

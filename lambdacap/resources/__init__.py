@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from lambdacap.aws import translated
 from lambdacap.events import Finished, Started
+from lambdacap.resources.alarm import Alarm
 from lambdacap.resources.api import Api
+from lambdacap.resources.budget import Budget
 from lambdacap.resources.concurrency import Concurrency
 from lambdacap.resources.function import Function
 from lambdacap.resources.image import Image
@@ -25,6 +27,8 @@ RESOURCES: tuple[Resource, ...] = (
     Concurrency(),
     Api(),
     UsagePlan(),
+    Alarm(),
+    Budget(),
 )
 
 States = dict[str, State | None]

@@ -18,6 +18,7 @@ from lambdacap.settings import Settings
 
 Properties = Mapping[str, object]
 _THERE = {
+    "DuplicateRecordException",
     "EntityAlreadyExists",
     "RepositoryAlreadyExistsException",
     "ResourceAlreadyExistsException",

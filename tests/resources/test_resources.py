@@ -16,6 +16,7 @@ from lambdacap.deployment import Records
 from lambdacap.errors import NotOursError
 from lambdacap.events import Report, silent
 from lambdacap.resources import RESOURCES, Resource, Site
+from lambdacap.resources.budget import budget_name
 from lambdacap.resources.log_group import log_group_name
 from lambdacap.resources.role import TRUST, log_policy, role_name
 from lambdacap.settings import Settings
@@ -24,13 +25,21 @@ from lambdacap.teardown import teardown
 from tests.calls import recorded
 from tests.sites import ensured, having, removed
 
+EVERYTHING: Any = {
+    "auth": "key",
+    "quota": 100,
+    "reserved_concurrency": 5,
+    "alarm_email": "anna@example.com",
+    "budget": 50,
+}
+"""Settings that need every resource."""
 Undo = Callable[[], object]
 
 
 @pytest.fixture
 def site(site: Site) -> Iterator[Site]:
     """With settings that need every resource."""
-    site = replace(site, settings=replace(site.settings, auth="key", quota=100, reserved_concurrency=5))
+    site = replace(site, settings=replace(site.settings, **EVERYTHING))
     yield site
     removed(site)
 
@@ -75,6 +84,8 @@ def test_the_order_is_the_one_in_which_they_need_each_other() -> None:
         "concurrency",
         "api",
         "usage plan",
+        "alarm",
+        "budget",
     ]
 
 
@@ -112,6 +123,31 @@ def take_function(site: Site, tags: dict[str, str]) -> Undo:
     return lambda: lambda_.delete_function(FunctionName=name)
 
 
+def take_topic(site: Site, tags: dict[str, str]) -> Undo:
+    topic = site.aws.sns.create_topic(Name=site.name, Tags=as_pairs(tags))["TopicArn"]
+    return lambda: site.aws.sns.delete_topic(TopicArn=topic)
+
+
+def take_alarm(site: Site, tags: dict[str, str]) -> Undo:
+    name, watch = site.name, site.aws.cloudwatch
+    rule: Any = {"Namespace": "x", "MetricName": "y", "Period": 60, "EvaluationPeriods": 1, "Statistic": "Sum"}
+    watch.put_metric_alarm(
+        AlarmName=name, ComparisonOperator="GreaterThanThreshold", Threshold=1, Tags=as_pairs(tags), **rule
+    )
+    return lambda: watch.delete_alarms(AlarmNames=[name])
+
+
+def take_budget(site: Site, tags: dict[str, str]) -> Undo:
+    account, name, budgets = site.aws.account, budget_name(site), site.aws.budgets
+    limit: Any = {"Amount": "1", "Unit": "USD"}
+    budgets.create_budget(
+        AccountId=account,
+        Budget={"BudgetName": name, "BudgetLimit": limit, "BudgetType": "COST", "TimeUnit": "MONTHLY"},
+        ResourceTags=as_pairs(tags),
+    )
+    return lambda: budgets.delete_budget(AccountId=account, BudgetName=name)
+
+
 def take_api(site: Site, tags: dict[str, str]) -> Undo:
     gateway = site.aws.apigateway
     api = gateway.create_rest_api(name=site.name, tags=tags)["id"]
@@ -119,7 +155,10 @@ def take_api(site: Site, tags: dict[str, str]) -> Undo:
 
 
 @pytest.mark.parametrize("tags", [{}, {TAG: "somebody-elses"}], ids=["untagged", "tagged otherwise"])
-@pytest.mark.parametrize("take", [take_repository, take_role, take_log_group, take_function, take_api])
+@pytest.mark.parametrize(
+    "take",
+    [take_repository, take_role, take_log_group, take_function, take_api, take_topic, take_alarm, take_budget],
+)
 def test_what_is_not_ours_stays_untouched(
     take: Callable[[Site, dict[str, str]], Undo], tags: dict[str, str], site: Site, settings: Settings
 ) -> None:
@@ -154,6 +193,9 @@ def test_everything_carries_the_tag(site: Site) -> None:
     assert aws.apigateway.get_rest_api(restApiId=there["api"]["id"])["tags"] == wanted
     assert aws.apigateway.get_usage_plan(usagePlanId=there["usage plan"]["id"])["tags"] == wanted
     assert aws.apigateway.get_api_key(apiKey=there["usage plan"]["key"])["tags"] == wanted
+    assert aws.sns.list_tags_for_resource(ResourceArn=there["alarm"]["topic"])["Tags"] == as_pairs(wanted)
+    assert aws.cloudwatch.list_tags_for_resource(ResourceARN=there["alarm"]["arn"])["Tags"] == as_pairs(wanted)
+    assert aws.budgets.list_tags_for_resource(ResourceARN=there["budget"]["arn"])["ResourceTags"] == as_pairs(wanted)
 
 
 def test_tags_that_a_company_adds_are_no_matter(site: Site) -> None:
@@ -168,6 +210,9 @@ def test_tags_that_a_company_adds_are_no_matter(site: Site) -> None:
     plan, key = there["usage plan"]["id"], there["usage plan"]["key"]
     aws.apigateway.tag_resource(resourceArn=f"arn:aws:apigateway:{aws.region}::/usageplans/{plan}", tags=more)
     aws.apigateway.tag_resource(resourceArn=f"arn:aws:apigateway:{aws.region}::/apikeys/{key}", tags=more)
+    aws.sns.tag_resource(ResourceArn=there["alarm"]["topic"], Tags=as_pairs(more))
+    aws.cloudwatch.tag_resource(ResourceARN=there["alarm"]["arn"], Tags=as_pairs(more))
+    aws.budgets.tag_resource(ResourceARN=there["budget"]["arn"], ResourceTags=as_pairs(more))
     for resource in RESOURCES:
         assert resource.change(site, resource.find(site)).action == "keep"
 
