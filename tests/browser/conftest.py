@@ -27,8 +27,8 @@ expect.set_options(timeout=20_000)  # ms; the machine may be busy with other thi
 
 def unavailable(reason: str) -> NoReturn:
     """Skips the test; fails it where a browser is promised to be there, so that CI cannot lose these tests."""
-    if os.environ.get("LAMBDACAP_REQUIRE_BROWSER"):
-        pytest.fail(f"LAMBDACAP_REQUIRE_BROWSER is set, but {reason}", pytrace=False)
+    if os.environ.get("TEST_REQUIRE_BROWSER"):
+        pytest.fail(f"TEST_REQUIRE_BROWSER is set, but {reason}", pytrace=False)
     pytest.skip(f"{reason}: tests/browser/install installs one on Debian")
 
 
@@ -45,8 +45,11 @@ def browser() -> Iterator[Browser]:
 def api(browser: Browser, cloud_home: Path) -> Iterator[str]:  # noqa: ARG001 - without a browser nothing is deployed
     """The URL of the demo model in the session's local cloud."""
     settings = Settings(name="browser", local=True, docker=False, home=cloud_home)
+    # Not around the yield: the tests of tests/docker may run before this fixture ends.
     with without_engine():
-        yield pipeline.deploy(settings, silent).deployment.url or ""
+        deployed = pipeline.deploy(settings, silent)
+    yield deployed.deployment.url or ""
+    with without_engine():
         teardown(settings, silent)
 
 

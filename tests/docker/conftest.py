@@ -25,8 +25,8 @@ BUILT = "lambdacap-test/image"
 
 def unavailable(reason: str) -> NoReturn:
     """Skips the test; fails it where Docker is promised to be there, so that CI cannot lose these tests."""
-    if os.environ.get("LAMBDACAP_REQUIRE_DOCKER"):
-        pytest.fail(f"LAMBDACAP_REQUIRE_DOCKER is set, but {reason}", pytrace=False)
+    if os.environ.get("TEST_REQUIRE_DOCKER"):
+        pytest.fail(f"TEST_REQUIRE_DOCKER is set, but {reason}", pytrace=False)
     pytest.skip(f"{reason}: tests/docker/README.md says how to get one")
 
 
