@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lambdacap.aws import translated
+from lambdacap.deployment import remembered
 from lambdacap.events import Finished, Started
 from lambdacap.resources.alarm import Alarm
 from lambdacap.resources.api import Api
@@ -36,9 +37,15 @@ States = dict[str, State | None]
 
 
 def find_all(site: Site) -> tuple[Site, States]:
-    """Look every resource up before anything is written: whose names they are is known by then."""
+    """Look every resource up before anything is written: whose names they are is known by then.
+
+    All but those that are not wanted and, by the record, never were: a call for each of them in every run is
+    much. A record knows what is wanted before the first of it is made; without one all are looked for.
+    """
     states: States = {}
     for resource in RESOURCES:
+        if _never_wanted(resource, site):
+            continue
         with translated(site.aws):
             state = resource.find(site)
         if state or resource.needed(site.settings):
@@ -49,6 +56,14 @@ def find_all(site: Site) -> tuple[Site, States]:
             deployment=deployment.having(resource.kind, state.identity) if state else deployment.without(resource.kind),
         )
     return site, states
+
+
+def _never_wanted(resource: Resource, site: Site) -> bool:
+    deployment = site.deployment
+    if not deployment.settings or resource.kind in deployment.resources:
+        return False
+    recorded = remembered(replace(site.settings, given=frozenset()), deployment)
+    return not (resource.needed(site.settings) or resource.needed(recorded))
 
 
 def remove(site: Site, resource: Resource, state: State) -> Site:

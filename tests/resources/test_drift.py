@@ -27,7 +27,7 @@ from tests.calls import recorded
 from tests.conftest import ACCOUNT, REGION, STUB, without_engine
 
 Drift = Callable[[Site], object]
-CALLS_OF_A_DEPLOY_WITHOUT_CHANGE = 21
+CALLS_OF_A_DEPLOY_WITHOUT_CHANGE = 15
 
 
 @pytest.fixture(scope="module")
