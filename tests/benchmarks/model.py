@@ -187,7 +187,7 @@ def plot(rows: list[dict[str, Any]]) -> str:
             y = 34 + index * (height + 6)
             bar = max(1, (width - 150) * row[key] / largest)
             label = f"{row['way']}, {row['cores']} core{'s' * (row['cores'] > 1)}"
-            value = f"{row[key] * scale:.3g}"
+            value = f"{row[key] * scale:.{0 if row[key] * scale >= 10 else 2}f}"
             parts.append(f'<text x="{left}" y="{y + 15}">{label}</text>')
             parts.append(
                 f'<rect x="{left + 95}" y="{y}" width="{bar:.0f}" height="{height}" fill="{colours[row["way"]]}"/>'
