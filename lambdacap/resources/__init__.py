@@ -62,7 +62,7 @@ def _never_wanted(resource: Resource, site: Site) -> bool:
     deployment = site.deployment
     if not deployment.settings or resource.kind in deployment.resources:
         return False
-    recorded = remembered(replace(site.settings, given=frozenset()), deployment)
+    recorded = remembered(replace(site.settings, given={}), deployment)
     return not (resource.needed(site.settings) or resource.needed(recorded))
 
 
