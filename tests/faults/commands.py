@@ -6,6 +6,7 @@ id, then with the exit code. Its clock runs ahead while somebody sleeps, so that
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from tests.command import NO_ENGINE, Result
@@ -99,15 +101,18 @@ def run_ahead() -> None:
 def serve() -> None:
     run_ahead()  # before anything takes `sleep` for a default
     import boto3
-    import docker
-    import requests
-    import rich.console
-    import rich.table
+    from botocore.loaders import JSONFileLoader
 
-    from lambdacap import aws, cli, pipeline, rollback, teardown, views
+    from lambdacap import aws, cli
 
-    loaded = (boto3, docker, requests, rich.console, rich.table, pipeline, rollback, teardown, views)
-    assert all(loaded)
+    modules = ("pipeline", "teardown", "rollback", "views", "cost", "pricing", "policy", "status", "cli_checks")
+    for module in ("docker", "requests", "rich.status", "rich.table", *(f"lambdacap.{name}" for name in modules)):
+        importlib.import_module(module)
+    # Each command would parse the descriptions of seven services, which takes longer than all of its calls.
+    parse = cache(JSONFileLoader().load_file)
+    JSONFileLoader.load_file = lambda _, path: parse(path)  # type: ignore[assignment, method-assign]
+    for service in ("sts", "ecr", "iam", "logs", "lambda", "apigateway", "resourcegroupstaggingapi"):
+        boto3.Session(region_name="us-east-1").client(service)
     aws.READ_TIMEOUT = READ_TIMEOUT
     for line in sys.stdin:
         child = os.fork()

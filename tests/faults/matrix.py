@@ -1,6 +1,6 @@
 """Every AWS call of a deploy, a redeploy and a teardown × every fault: what becomes of the deployment?
 
-python -m tests.faults.matrix [--workers 2] [--thorough] [--sample N] [--seed S]
+python -m tests.faults.matrix [--workers 5] [--thorough] [--sample N] [--seed S]
 
 The calls are those that undisturbed runs are seen to make. A command that meets a fault has to get through, or to
 end with exit code 1 and a sentence that names the call; the same command, run again, has to come to the state of
@@ -281,7 +281,7 @@ def table(calls: dict[str, list[Call]], outcomes: list[Outcome]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Every AWS call × every fault.")
-    parser.add_argument("--workers", type=int, default=2, help="default: %(default)s")
+    parser.add_argument("--workers", type=int, default=5, help="default: %(default)s")
     parser.add_argument(
         "--thorough", action="store_true", help="each fault that may pass as one attempt's and as all's"
     )
