@@ -17,6 +17,7 @@ import boto3
 import botocore.exceptions as botocore_errors
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from botocore.session import Session as BotocoreSession
 
 from lambdacap import __version__, hints
@@ -222,7 +223,7 @@ def translated(aws: Aws | None = None) -> Iterator[None]:
         ) from error
     except botocore_errors.ParamValidationError:
         raise  # our own defect, not AWS's
-    except BotoCoreError as error:
+    except (BotoCoreError, ResponseParserError) as error:  # the latter: a proxy's or portal's page, not AWS's answer
         operation = aws.operation if aws else ""
         if aws and aws.endpoint:
             raise LocalCloudError(

@@ -78,6 +78,11 @@ class TestSigningIn:
             connect(region=None, profile=None, endpoint=None)
         assert "--region" in caught.value.hint
 
+    def test_somebody_else_answers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        page = Answer(body=b"<!doctype html><p>Sign in to the hotel's network</p><br>", media_type="text/html")
+        with serving(page) as server, pytest.raises(AwsError, match="AWS did not answer sts:GetCallerIdentity"):
+            at(monkeypatch, server.url)
+
     def test_nobody_answers(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with serving(IDENTITY) as server:
             aws = at(monkeypatch, server.url)

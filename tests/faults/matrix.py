@@ -139,25 +139,25 @@ class Bench:
         before = self.version
         if fault.met:
             _check_words(first, case)
-        if first.code == 0:
-            self._check_state(case, before, image, "the run that met the fault", first)
+        if first.code == 0 and self._difference(case, before, image) == "":
             fate = AT_ONCE if fault.met else NOT_MADE
         else:
+            # A lost answer may leave a twin behind, of which the run that met it cannot know.
             second = self.run(*arguments)
             # What a teardown had left to do may have been nothing but to say so.
             done = case.phase == "teardown" and "nothing named" in second.stderr
             if second.code != 0 and not done:
                 raise LostError(f"the second run failed: {second.stderr}")
-            self._check_state(case, before, image, "the second run", second)
+            if difference := self._difference(case, before, image):
+                raise LostError(f"after the second run: {difference}\n{second.stderr}")
             fate = SECOND
         self.version = None if case.phase == "teardown" else image
         return fate
 
-    def _check_state(self, case: Case, before: int | None, image: int, after: str, result: Result) -> None:
-        found = self.account.snapshot(self.name)
+    def _difference(self, case: Case, before: int | None, image: int) -> str:
+        """In what the state differs from that of undisturbed runs; empty: in nothing."""
         expected = {} if case.phase == "teardown" else self.expected[before, image]
-        if found != expected:
-            raise LostError(f"after {after}: {_difference(expected, found)}\n{result.stderr}")
+        return _difference(expected, self.account.snapshot(self.name))
 
 
 def _check_words(result: Result, case: Case) -> None:
@@ -184,6 +184,8 @@ def _difference(expected: Any, found: Any, path: str = "") -> str:  # noqa: ANN4
     if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
         pairs = [(index, *pair) for index, pair in enumerate(zip(expected, found, strict=True)) if pair[0] != pair[1]]
         return "\n".join(_difference(old, new, f"{path}[{index}]") for index, old, new in pairs)
+    if expected == found:
+        return ""
     return f"{path}: expected {json.dumps(expected)[:600]}, found {json.dumps(found)[:600]}"
 
 

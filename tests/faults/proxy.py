@@ -24,10 +24,13 @@ from urllib.parse import parse_qs, urlsplit
 import botocore.session
 
 ONCE, ALWAYS = "once", "always"
+QUERY = ("iam", "sts", "sns")
+"""Services that speak AWS's query protocol: an action in a form, and XML for answers. CloudWatch speaks CBOR."""
 ERRORS = {
     "throttled": {
         "iam": (400, "Throttling"),
         "sts": (400, "Throttling"),
+        "sns": (400, "Throttling"),
         "lambda": (429, "TooManyRequestsException"),
         "apigateway": (429, "TooManyRequestsException"),
         "tagging": (400, "ThrottledException"),
@@ -35,8 +38,8 @@ ERRORS = {
     },
     "500": {"": (500, "InternalFailure")},
     "503": {"": (503, "ServiceUnavailable")},
-    "expired": {"iam": (403, "ExpiredToken"), "sts": (403, "ExpiredToken"), "": (400, "ExpiredTokenException")},
-    "denied": {"iam": (403, "AccessDenied"), "sts": (403, "AccessDenied"), "": (403, "AccessDeniedException")},
+    "expired": {**dict.fromkeys(QUERY, (403, "ExpiredToken")), "": (400, "ExpiredTokenException")},
+    "denied": {**dict.fromkeys(QUERY, (403, "AccessDenied")), "": (403, "AccessDeniedException")},
 }
 """Fault → service → (HTTP status, AWS's code)."""
 WIRE = ("reset", "silence", "truncated", "killed before", "killed after")
@@ -206,7 +209,7 @@ def _named(method: str, path: str, headers: dict[str, str], body: bytes) -> tupl
     service = scope[1]
     if "x-amz-target" in lower:
         return service, lower["x-amz-target"].rpartition(".")[2]
-    action = parse_qs(body.decode("utf-8", "replace")).get("Action") if service in ("iam", "sts") else None
+    action = parse_qs(body.decode("utf-8", "replace")).get("Action") if service in QUERY else None
     if action:
         return service, action[0]
     place = urlsplit(path).path
@@ -233,8 +236,17 @@ def _refusal(service: str, kind: str) -> tuple[int, list[tuple[str, str]], bytes
     """An error answer as the service's protocol words it."""
     status, name = ERRORS[kind].get(service) or ERRORS[kind][""]
     words = f"injected: {kind}"
-    if service in ("iam", "sts"):
+    if service in QUERY:
         error = f"<ErrorResponse><Error><Type>Sender</Type><Code>{name}</Code><Message>{words}</Message></Error>"
         return status, [("Content-Type", "text/xml")], f"{error}</ErrorResponse>".encode()
+    if service == "monitoring":
+        answer = b"\xa2" + b"".join(map(_cbor_text, ("__type", name, "message", words)))  # a map of two pairs
+        return status, [("Content-Type", "application/cbor"), ("smithy-protocol", "rpc-v2-cbor")], answer
     headers = [("Content-Type", "application/json"), ("x-amzn-errortype", name)]
     return status, headers, json.dumps({"__type": name, "message": words}).encode()
+
+
+def _cbor_text(text: str) -> bytes:
+    """A short text in CBOR (RFC 8949, 3.1)."""
+    data = text.encode()
+    return (bytes([0x60 + len(data)]) if len(data) < 24 else bytes([0x78, len(data)])) + data
