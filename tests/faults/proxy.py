@@ -25,7 +25,7 @@ import botocore.session
 
 ONCE, ALWAYS = "once", "always"
 QUERY = ("iam", "sts", "sns")
-"""Services that speak AWS's query protocol: an action in a form, and XML for answers. CloudWatch speaks CBOR."""
+"""Services that speak AWS's query protocol: an action in a form, and XML for answers."""
 ERRORS = {
     "throttled": {
         "iam": (400, "Throttling"),
@@ -239,14 +239,5 @@ def _refusal(service: str, kind: str) -> tuple[int, list[tuple[str, str]], bytes
     if service in QUERY:
         error = f"<ErrorResponse><Error><Type>Sender</Type><Code>{name}</Code><Message>{words}</Message></Error>"
         return status, [("Content-Type", "text/xml")], f"{error}</ErrorResponse>".encode()
-    if service == "monitoring":
-        answer = b"\xa2" + b"".join(map(_cbor_text, ("__type", name, "message", words)))  # a map of two pairs
-        return status, [("Content-Type", "application/cbor"), ("smithy-protocol", "rpc-v2-cbor")], answer
     headers = [("Content-Type", "application/json"), ("x-amzn-errortype", name)]
     return status, headers, json.dumps({"__type": name, "message": words}).encode()
-
-
-def _cbor_text(text: str) -> bytes:
-    """A short text in CBOR (RFC 8949, 3.1)."""
-    data = text.encode()
-    return (bytes([0x60 + len(data)]) if len(data) < 24 else bytes([0x78, len(data)])) + data
