@@ -51,6 +51,8 @@ def deploy(settings: Settings, report: Report, only: tuple[str, ...] = ()) -> De
     if not only:
         # A folder that cannot be built is told before anything is started or asked for.
         docker_image.context_files(settings.image)
+    if _unmade(settings):
+        _check_quota(settings)
     if not only or "image" in only:
         settings = weights.settle(settings, report)
     # The first step makes a deployment where the flags say; the later ones go on where it is.
@@ -71,7 +73,8 @@ def survey(settings: Settings, report: Report) -> Survey:
     """Look at what is there, and what `deploy` would do. Calls nothing that writes."""
     docker_image.context_files(settings.image)
     settings = weights.settle(settings, report, dry=True)
-    if settings.local and not cloud.running(settings.home) and not Records(settings.home).in_use("local"):
+    if _unmade(settings):
+        _check_quota(settings)
         needed = [resource for resource in RESOURCES if resource.needed(settings)]
         return Survey(settings, [Change(resource.kind, "create", {}) for resource in needed])
     site, _ = sign_in(settings, report, start=settings.local)
@@ -134,12 +137,22 @@ def _as_closed(site: Site, states: States) -> Site:
     if api and "auth" not in settings.given:
         recorded = site.deployment.settings.get("auth")
         settings = replace(settings, auth=str(recorded or api.identity["auth"]))
+    _check_quota(settings)
+    return replace(site, settings=settings)
+
+
+def _check_quota(settings: Settings) -> None:
+    """Raise `SettingsError` for a quota that nothing could count."""
     if settings.quota and settings.auth != "key":
         raise SettingsError(
             f"quota = {settings.quota}, but with auth = {settings.auth} there is no key to count requests by",
             hint="Add --auth key, or leave --quota out.",
         )
-    return replace(site, settings=settings)
+
+
+def _unmade(settings: Settings) -> bool:
+    """Whether the local cloud is meant and is neither running nor in use: so nothing is deployed there."""
+    return settings.local and not cloud.running(settings.home) and not Records(settings.home).in_use("local")
 
 
 def _check_engine(site: Site, states: States, only: tuple[str, ...]) -> None:

@@ -149,3 +149,11 @@ def test_what_cannot_be_set(values: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         Settings(**values)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("run", [pipeline.deploy, pipeline.survey])
+def test_a_quota_without_a_key_is_told_before_a_cloud_starts(run: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    settings = Settings(name="limited", local=True, docker=False, image=STUB, home=tmp_path / "home", quota=5)
+    with pytest.raises(SettingsError, match="there is no key to count requests by"):
+        run(settings, silent)
+    assert not settings.home.exists()
