@@ -77,6 +77,12 @@ class Aws:
         return f"arn:{self.partition}:{service}:{self.region if regional else ''}:{self.account}:{resource}"
 
     @cached_property
+    def domain(self) -> str:
+        """Where the names of this part of AWS's world end: `amazonaws.com`, `amazonaws.com.cn`, …"""
+        partitions = BotocoreSession().get_data("partitions")["partitions"]
+        return next(str(part["outputs"]["dnsSuffix"]) for part in partitions if part["id"] == self.partition)
+
+    @cached_property
     def sts(self) -> STSClient:
         return cast("STSClient", self._client("sts"))
 

@@ -29,10 +29,7 @@ if TYPE_CHECKING:
 KIND = "image"
 LABEL = "lambdacap"
 """On every image that we build, with the deployment's name: none without it is ever removed."""
-_EXPIRED = re.compile(
-    r"token has expired|no basic auth credentials|authorization failed|unauthorized|denied|\b40[13]\b", re.I
-)
-"""Layers go side by side: when a token expires, the engine may tell of another's bare 403 first."""
+_EXPIRED = re.compile(r"token has expired|no basic auth credentials|authorization failed|unauthorized", re.IGNORECASE)
 LIMIT = 10 * 2**30
 """Bytes of an image, uncompressed (Lambda quotas)."""
 _STEP = re.compile(r"Step (\d+/\d+) : (.*)")

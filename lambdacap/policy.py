@@ -137,7 +137,6 @@ _LOOK_AROUND = (
 _LOOK = (
     "apigateway:GET",
     "ecr:DescribeImages",
-    "ecr:DescribeRepositories",
     "ecr:GetRepositoryPolicy",
     "ecr:ListImages",
     "ecr:ListTagsForResource",

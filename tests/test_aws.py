@@ -50,6 +50,7 @@ class TestSigningIn:
             aws = at(monkeypatch, server.url)
         assert (aws.account, aws.caller) == ("123456789012", "arn:aws:iam::123456789012:user/ann")
         assert aws.arn("lambda", "function:f") == "arn:aws:lambda:eu-central-1:123456789012:function:f"
+        assert aws.domain == "amazonaws.com"
         assert aws.arn("iam", "role/r", regional=False) == "arn:aws:iam::123456789012:role/r"
         assert "lambdacap/" in server.asked[0].headers["user-agent"]
 
@@ -58,6 +59,7 @@ class TestSigningIn:
             monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
             aws = connect(region="cn-north-1", profile=None, endpoint=None)
         assert aws.arn("logs", "x") == "arn:aws-cn:logs:cn-north-1:123456789012:x"
+        assert aws.domain == "amazonaws.com.cn"
 
     @pytest.mark.parametrize("name", ["ExpiredToken", "ExpiredTokenException", "RequestExpired"])
     def test_an_expired_session(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:

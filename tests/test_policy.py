@@ -54,7 +54,6 @@ WITHOUT_RESOURCE = {
     "cloudwatch:DeleteAlarms",
     "cloudwatch:ListTagsForResource",
     "cloudwatch:PutMetricAlarm",
-    "ecr:DescribeRepositories",
     "ecr:ListTagsForResource",
     "lambda:CreateFunction",
     "sns:ListTagsForResource",

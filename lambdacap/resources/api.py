@@ -233,9 +233,7 @@ def _identity(aws: Aws, api: str, auth: str) -> dict[str, str]:
     if aws.endpoint:
         url = f"{aws.endpoint}/restapis/{api}/{STAGE}/_user_request_/"
     else:
-        # apigateway.<region>.<suffix> is the control plane; the suffix differs in China.
-        suffix = aws.apigateway.meta.endpoint_url.partition(aws.region)[2]
-        url = f"https://{api}.execute-api.{aws.region}{suffix}/{STAGE}/"
+        url = f"https://{api}.execute-api.{aws.region}.{aws.domain}/{STAGE}/"
     return {"id": api, "url": url, "auth": auth}
 
 

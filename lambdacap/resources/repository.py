@@ -15,32 +15,26 @@ class Repository(Resource):
     step = "push"
 
     def find(self, site: Site) -> State | None:
-        ecr = site.aws.ecr
-        answer = found(lambda: ecr.describe_repositories(repositoryNames=[site.name]), "RepositoryNotFoundException")
+        ecr, identity = site.aws.ecr, _identity(site)
+        answer = found(lambda: ecr.list_tags_for_resource(resourceArn=identity["arn"]), "RepositoryNotFoundException")
         if answer is None:
             return None
-        repository = answer["repositories"][0]
-        arn = repository["repositoryArn"]
-        tags = ecr.list_tags_for_resource(resourceArn=arn)["tags"]
-        check_owner(site, f"the ECR repository {site.name}", {tag["Key"]: tag["Value"] for tag in tags})
+        check_owner(site, f"the ECR repository {site.name}", {tag["Key"]: tag["Value"] for tag in answer["tags"]})
         policy = found(lambda: ecr.get_repository_policy(repositoryName=site.name), "RepositoryPolicyNotFoundException")
-        return State(
-            _identity(site, arn, repository["repositoryUri"]),
-            {"policy": json.loads(policy["policyText"]) if policy else None},
-        )
+        return State(identity, {"policy": json.loads(policy["policyText"]) if policy else None})
 
     def wanted(self, site: Site) -> Properties:
         return {"policy": pull_policy(site)}
 
     def create(self, site: Site) -> State:
-        repository = site.aws.ecr.create_repository(
+        site.aws.ecr.create_repository(
             repositoryName=site.name,
             # A tag names a content, so it never moves.
             imageTagMutability="IMMUTABLE",
             tags=[{"Key": key, "Value": value} for key, value in site.tags.items()],
-        )["repository"]
+        )
         self._put_policy(site)
-        return State(_identity(site, repository["repositoryArn"], repository["repositoryUri"]), self.wanted(site))
+        return State(_identity(site), self.wanted(site))
 
     def update(self, site: Site, state: State, change: Change) -> State:  # noqa: ARG002 - the policy is all
         self._put_policy(site)
@@ -81,5 +75,7 @@ def local_uri(site: Site) -> str:
     return f"{urlsplit(site.aws.endpoint).netloc}/{site.name}" if site.aws.endpoint else ""
 
 
-def _identity(site: Site, arn: str, uri: str) -> dict[str, str]:
-    return {"arn": arn, "uri": local_uri(site) or uri}
+def _identity(site: Site) -> dict[str, str]:
+    aws = site.aws
+    uri = f"{aws.account}.dkr.ecr.{aws.region}.{aws.domain}/{site.name}"
+    return {"arn": aws.arn("ecr", f"repository/{site.name}"), "uri": local_uri(site) or uri}
