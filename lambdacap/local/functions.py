@@ -151,6 +151,7 @@ class FunctionServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: FunctionServer
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # the answer goes out in two pieces: the second would wait for the first's receipt
 
     def do_GET(self) -> None:
         self._answer(200, {"pid": os.getpid()})

@@ -48,6 +48,7 @@ def before(upstream: str) -> Iterator[Gateway]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def respond(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)

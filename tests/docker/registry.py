@@ -148,6 +148,7 @@ def _gate(folder: Path, registry: Registry, host: str) -> Iterator[None]:
 
     class Gate(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def forward(self) -> None:
             token = self.headers.get("Authorization", "")
@@ -239,6 +240,7 @@ def _api(registry: Registry, cloud: str) -> Iterator[None]:
 
     class Api(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def respond(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

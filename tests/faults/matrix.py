@@ -1,6 +1,6 @@
 """Every AWS call of a deploy, a redeploy and a teardown × every fault: what becomes of the deployment?
 
-python -m tests.faults.matrix [--workers 5] [--thorough] [--sample N] [--seed S]
+python -m tests.faults.matrix [--workers 6] [--thorough] [--sample N] [--seed S]
 
 The calls are those that undisturbed runs are seen to make. A command that meets a fault has to get through, or to
 end with exit code 1 and a sentence that names the call; the same command, run again, has to come to the state of
@@ -283,7 +283,7 @@ def table(calls: dict[str, list[Call]], outcomes: list[Outcome]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Every AWS call × every fault.")
-    parser.add_argument("--workers", type=int, default=5, help="default: %(default)s")
+    parser.add_argument("--workers", type=int, default=6, help="default: %(default)s")
     parser.add_argument(
         "--thorough", action="store_true", help="each fault that may pass as one attempt's and as all's"
     )
@@ -293,7 +293,8 @@ def main() -> None:
     arguments = parser.parse_args()
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, benches(Path(folder), arguments.workers) as made:
-        calls, *_ = [bench.learn() for bench in made]
+        with ThreadPoolExecutor(len(made)) as pool:
+            calls, *_ = pool.map(Bench.learn, made)
         chosen = [case for case in cases(calls, thorough=arguments.thorough) if arguments.only in str(case)]
         if arguments.sample:
             chosen = sample(chosen, arguments.sample, arguments.seed)
