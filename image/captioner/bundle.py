@@ -9,6 +9,8 @@ from typing import Any
 
 FORMAT = 1
 ENCODER = "encoder.onnx"
+ENCODER_AVX512 = "encoder.avx512.onnx"
+"""The same for processors that have AVX-512; a bundle need not have it."""
 DECODER = "decoder.onnx"
 MANIFEST = "model.json"
 VOCABULARY = "vocabulary.json"

@@ -1,7 +1,7 @@
 """The bundle's two graphs as ONNX Runtime sessions.
 
-- `encoder.onnx`: `image` float32 [1, 3, H, W] → `features` [1, F, C], `projection` [1, P, A], `hidden` [1,
-  D], `cell` [1, D].
+- `encoder.onnx`, or `encoder.avx512.onnx` where the processor has that: `image` float32 [1, 3, H, W] →
+  `features` [1, F, C], `projection` [1, P, A], `hidden` [1, D], `cell` [1, D].
 - `decoder.onnx`: `word` int64 [k], `hidden` [k, D], `cell` [k, D], `features`, `projection` →
   `log_probabilities` [k, V], `attention` [k, P], `hidden_next` [k, D], `cell_next` [k, D].
 
@@ -18,7 +18,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from captioner.beam import Floats, Step
-from captioner.bundle import DECODER, ENCODER, Bundle, BundleError
+from captioner.bundle import DECODER, ENCODER, ENCODER_AVX512, Bundle, BundleError
+from captioner.processor import has_avx512
 from captioner.threads import threads
 
 ENCODER_OUTPUTS = ("features", "projection", "hidden", "cell")
@@ -27,9 +28,13 @@ DECODER_OUTPUTS = ("log_probabilities", "attention", "hidden_next", "cell_next")
 
 
 class OnnxModel:
-    """Both sessions, loaded once; raises `BundleError` when a graph is not what the contract says."""
+    """Both sessions, loaded once; raises `BundleError` when a graph is not what the contract says.
 
-    def __init__(self, bundle: Bundle) -> None:
+    `encoder` is its file's name; the one that is best here if none is given.
+    """
+
+    def __init__(self, bundle: Bundle, encoder: str = "") -> None:
+        encoder = encoder or encoder_file(bundle, avx512=has_avx512())
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads(os.environ, os.cpu_count())
         options.inter_op_num_threads = 1
@@ -38,29 +43,34 @@ class OnnxModel:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if bundle.optimized:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        self.encoder = _session(bundle, ENCODER, options, {"image"}, ENCODER_OUTPUTS)
+        self.encoder = _session(bundle, encoder, options, {"image"}, ENCODER_OUTPUTS)
         self.decoder = _session(bundle, DECODER, options, set(DECODER_INPUTS), DECODER_OUTPUTS)
-        self._check_shapes(bundle)
+        self._check_shapes(bundle, encoder)
 
     def encode(self, image: Floats) -> OnnxDecoder:
         """Encodes a picture, float32 [1, 3, H, W], and gives the decoder that talks about it."""
         features, projection, hidden, cell = self.encoder.run(ENCODER_OUTPUTS, {"image": image})
         return OnnxDecoder(self.decoder, features, projection, LstmState(hidden, cell))
 
-    def _check_shapes(self, bundle: Bundle) -> None:
+    def _check_shapes(self, bundle: Bundle, encoder: str) -> None:
         # A bundle put together from two models loads well and then fails at the first photo: say it at the
         # start.
         image = self.encoder.get_inputs()[0].shape
         outputs = {output.name: output.shape for output in self.decoder.get_outputs()}
         rows, columns = bundle.grid
         for file, what, found, expected in (
-            (ENCODER, "image rows", image[2], bundle.height),
-            (ENCODER, "image columns", image[3], bundle.width),
+            (encoder, "image rows", image[2], bundle.height),
+            (encoder, "image columns", image[3], bundle.width),
             (DECODER, "words", outputs["log_probabilities"][1], len(bundle.words)),
             (DECODER, "attention points", outputs["attention"][1], rows * columns),
         ):
             if isinstance(found, int) and found != expected:
                 raise BundleError(f"{bundle.folder / file} has {found} {what}, the bundle says {expected}")
+
+
+def encoder_file(bundle: Bundle, *, avx512: bool) -> str:
+    """The name of the encoder's file for a processor with or without AVX-512."""
+    return ENCODER_AVX512 if avx512 and (bundle.folder / ENCODER_AVX512).is_file() else ENCODER
 
 
 class LstmState(NamedTuple):

@@ -7,18 +7,19 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from captioner.bundle import DECODER, ENCODER, FORMAT, MANIFEST, VOCABULARY, WEIGHTS, Bundle
+from captioner.bundle import DECODER, ENCODER, ENCODER_AVX512, FORMAT, MANIFEST, VOCABULARY, WEIGHTS, Bundle
 from captioner.caption import load_model
 
 from convert import parity, pictures, published
 from convert.errors import ConvertError
 
 if TYPE_CHECKING:
+    from captioner.caption import Model
     from PIL import Image
 
 SIDE = 256  # pixels, as published
@@ -116,8 +117,10 @@ def _write_graphs(
     progress: Progress,
 ) -> None:
     from captioner.preprocess import tensor
+    from captioner.processor import has_avx512
 
     from convert import decoder, encoder, int8
+    from convert.blocked import blocked
     from convert.optimise import optimise, save
 
     progress("writing graphs", 0, 0)
@@ -126,13 +129,18 @@ def _write_graphs(
     points = SIDE // encoder.STRIDE
     pool = encoder.pool_matrix(points, points, grid)
     encoding = encoder.build(weights, layout, SIDE, SIDE, grid)
-    decoding = decoder.build(weights, layout, pool, quantizable=bool(calibration))
+    decoding = decoder.build(weights, layout, pool)
     if calibration:
         progress("quantizing to int8", 0, 0)
         encoding = int8.quantize_encoder(encoding, [tensor(picture, bundle) for picture in calibration])
         decoding = int8.quantize_decoder(decoding)
     progress("optimising graphs", 0, 0)
-    save(optimise(encoding), bundle.folder / ENCODER)
+    encoding = optimise(encoding)
+    # Only where it can be checked.
+    fast = blocked(encoding) if has_avx512() else None
+    save(encoding, bundle.folder / ENCODER)
+    if fast:
+        save(fast, bundle.folder / ENCODER_AVX512, sharing=encoding)
     save(optimise(decoding), bundle.folder / DECODER)
 
 
@@ -175,16 +183,31 @@ def _parity(
         return lambda done: progress(f"captioning pictures with the {what}", done, len(images))
 
     expected = parity.captions(TorchModel(source.network()), bundle, images, progress=counting("reference"))
-    found = parity.captions(load_model(bundle), bundle, images, progress=counting("bundle"))
-    report = parity.compare(expected, found, bundle.words)
-    if exact and report.equal < report.pictures:
-        one, other = report.differing[0]
-        raise ConvertError(
-            f"the bundle says other words than the model about {report.pictures - report.equal} of {report.pictures} "
-            f"pictures: {other!r} instead of {one!r}",
-            hint="No bundle was written. Please report it; until then, --runtime torch serves the model as it is.",
-        )
-    return report.data()
+    reports = []
+    for what, model in _models(bundle):
+        found = parity.captions(model, bundle, images, progress=counting(what))
+        report = parity.compare(expected, found, bundle.words)
+        if exact and report.equal < report.pictures:
+            one, other = report.differing[0]
+            raise ConvertError(
+                f"the {what} says other words than the model about {report.pictures - report.equal} of "
+                f"{report.pictures} pictures: {other!r} instead of {one!r}",
+                hint="No bundle was written. Please report it; until then, --runtime torch serves the model as it is.",
+            )
+        reports.append(report)
+    return max(reports, key=lambda report: report.log_probability_max).data()
+
+
+def _models(bundle: Bundle) -> Iterator[tuple[str, Model]]:
+    """What the bundle may be served by, one after the other."""
+    if bundle.runtime == "torch":
+        yield "bundle", load_model(bundle)
+        return
+    from captioner.onnx_backend import OnnxModel
+
+    yield "bundle", OnnxModel(bundle, ENCODER)
+    if (bundle.folder / ENCODER_AVX512).is_file():
+        yield "bundle's form for AVX-512", OnnxModel(bundle, ENCODER_AVX512)
 
 
 def _grid() -> int:

@@ -130,7 +130,8 @@ class _ResNet:
 def _linear(graph: Graph, weights: Mapping[str, Array], layer: str, value: str) -> str:
     """A linear layer at every point of [1, N, rows, columns], as a 1 × 1 convolution.
 
-    ONNX Runtime copies a MatMul's weights into an order of its own when it loads them, a convolution's not.
+    ONNX Runtime copies a MatMul's weights into an order of its own when it loads them, a convolution's not, and these
+    are used once a picture.
     """
     weight = graph.weight(f"{layer}.weight", weights[f"{layer}.weight"][:, :, None, None])
     bias = graph.weight(f"{layer}.bias", weights[f"{layer}.bias"])

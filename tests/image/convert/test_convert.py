@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import numpy as np
 import onnx
 import pytest
 from captioner.beam import search
-from captioner.bundle import Bundle
+from captioner.bundle import DECODER, ENCODER, ENCODER_AVX512, Bundle
 from captioner.caption import load_model
+from captioner.onnx_backend import ENCODER_OUTPUTS, OnnxModel, encoder_file
 from captioner.preprocess import tensor
+from captioner.processor import has_avx512
 from convert import encoder
 from convert.__main__ import main
 from convert.pictures import synthetic
@@ -83,12 +86,56 @@ def test_the_report_and_the_sizes(onnx_bundle: Path, published: Path) -> None:
 
 
 def test_the_graphs_run_on_every_processor(onnx_bundle: Path) -> None:
-    for file in onnx_bundle.glob("*.onnx"):
+    for name in (ENCODER, DECODER):
+        file = onnx_bundle / name
         model = onnx.load(file, load_external_data=False)
         assert {node.domain for node in model.graph.node} <= {"", "com.microsoft"}
         assert {entry.domain for entry in model.opset_import} <= {"", "com.microsoft"}
-        assert not any("nchwc" in node.name.lower() for node in model.graph.node)
         assert file.stat().st_size < 100_000  # weights lie beside it
+
+
+def test_a_form_for_avx512_stands_beside_where_it_can_be_checked(onnx_bundle: Path) -> None:
+    bundle = Bundle.load(onnx_bundle)
+    assert (onnx_bundle / ENCODER_AVX512).is_file() == has_avx512()
+    assert encoder_file(bundle, avx512=False) == ENCODER
+    if not has_avx512():
+        assert encoder_file(bundle, avx512=True) == ENCODER
+        return
+    assert encoder_file(bundle, avx512=True) == ENCODER_AVX512
+    graph = onnx.load(onnx_bundle / ENCODER_AVX512, load_external_data=False).graph
+    operators = Counter(node.op_type for node in graph.node if node.domain.endswith("nchwc"))
+    # The first convolution, then one and two bottlenecks of three, each first one with a fourth on the way around.
+    assert operators == {"Conv": 1 + 4 + 7, "MaxPool": 1, "ReorderOutput": 1}
+    places = {e.value for tensor in graph.initializer for e in tensor.external_data if e.key == "location"}
+    assert places == {f"{ENCODER}.data", f"{ENCODER_AVX512}.data"}
+    assert (onnx_bundle / f"{ENCODER_AVX512}.data").stat().st_size < (
+        onnx_bundle / f"{ENCODER}.data"
+    ).stat().st_size / 4
+    image = tensor(synthetic(1)[0], bundle)
+    run = [OnnxModel(bundle, name).encoder.run(ENCODER_OUTPUTS, {"image": image}) for name in (ENCODER, ENCODER_AVX512)]
+    for one, other in zip(*run, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_a_sum_is_part_of_its_convolution(onnx_bundle: Path) -> None:
+    nodes = onnx.load(onnx_bundle / ENCODER, load_external_data=False).graph.node
+    assert Counter(node.op_type for node in nodes if node.op_type in ("Add", "Relu", "FusedConv")) == {"FusedConv": 16}
+    assert sum(len(node.input) == 4 for node in nodes) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "has"),
+    [
+        ("processor\t: 0\nflags\t\t: fpu sse avx2 avx512f avx512bw\n", True),
+        ("processor\t: 0\nflags\t\t: fpu sse avx2\n", False),
+        ("processor\t: 0\nFeatures\t: fp asimd\n", False),
+        (None, False),
+    ],
+)
+def test_the_processor_says_what_it_has(text: str | None, has: bool, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "cpuinfo").write_text(text)
+    assert has_avx512(tmp_path / "cpuinfo") is has
 
 
 def test_weights_lie_on_pages(onnx_bundle: Path) -> None:
