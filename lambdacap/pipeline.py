@@ -55,13 +55,20 @@ def deploy(settings: Settings, report: Report, only: tuple[str, ...] = ()) -> De
         _check_quota(settings)
     if not only or "image" in only:
         settings = weights.settle(settings, report)
-    # The first step makes a deployment where the flags say; the later ones go on where it is.
-    site, records = sign_in(settings, report, start=True, following=bool(only) and "image" not in only)
-    settings = site.settings
-    if settings.local and not settings.docker and "image" in (only or ("image",)):
-        report(Warned("no Docker engine is used: the function runs as a process on this machine"))
-    with records.locked(site.deployment):
-        return _ensure_all(site, records, only)
+    new = settings.local and not cloud.known(settings.home)
+    try:
+        # The first step makes a deployment where the flags say; the later ones go on where it is.
+        site, records = sign_in(settings, report, start=True, following=bool(only) and "image" not in only)
+        settings = site.settings
+        if settings.local and not settings.docker and "image" in (only or ("image",)):
+            report(Warned("no Docker engine is used: the function runs as a process on this machine"))
+        with records.locked(site.deployment):
+            return _ensure_all(site, records, only)
+    except BaseException:
+        # Nobody would know of a cloud that was made for nothing.
+        if new and not Records(settings.home).in_use("local"):
+            cloud.discard(settings.home, report)
+        raise
 
 
 def plan(settings: Settings, report: Report) -> list[Change]:

@@ -47,7 +47,7 @@ def sign_in(
     deployment = replace(records.load(blank), endpoint=endpoint, profile=settings.profile)
     if following:
         settings = remembered(settings, deployment)
-    elif settings.local:
+    if settings.local and not (following and "docker" in deployment.settings):
         settings = replace(settings, docker=settings.docker and docker_engine.host() is not None)
     return Site(aws, settings, deployment, report), records
 

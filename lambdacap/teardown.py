@@ -12,6 +12,7 @@ from lambdacap.deployment import Deployment, Records
 from lambdacap.errors import AwsError, CredentialsError, DeploymentError, EngineError, LambdacapError, NotOursError
 from lambdacap.events import Finished, Report, Warned
 from lambdacap.local import cloud
+from lambdacap.local.images import Images
 from lambdacap.resources import RESOURCES, Resource, Site, States, remove
 from lambdacap.settings import Settings
 from lambdacap.sign_in import sign_in
@@ -56,15 +57,16 @@ def teardown(
     something is left in the end.
     """
     site, records = sign_in(settings, report, following=True)
-    with records.locked(site.deployment):
-        found = _look(site, records, _doomed(keep_image))
-        agree(found)
-        _remove_all(replace(site, deployment=found.deployment), records, found, _doomed(keep_image))
-    if keep_image:
-        return found
-    if site.settings.local and not records.in_use("local"):
-        cloud.discard(site.settings.home, report)
-    if not records.all(settings.name):
+    try:
+        with records.locked(site.deployment):
+            found = _look(site, records, _doomed(keep_image))
+            agree(found)
+            _remove_all(replace(site, deployment=found.deployment), records, found, _doomed(keep_image))
+    finally:
+        # In which nothing is deployed, now or since a run that was cut short right here.
+        if site.settings.local and not records.in_use("local") and _bare(site):
+            cloud.discard(site.settings.home, report)
+    if not keep_image and not records.all(settings.name):
         _discard_images(settings.name, report)
     return found
 
@@ -139,6 +141,9 @@ def _remove_all(site: Site, records: Records, found: Standing, doomed: list[Reso
 def _conclude(site: Site, records: Records, doomed: list[Resource]) -> None:
     tag = f"{TAG}={site.name}"
     if len(doomed) == len(RESOURCES):
+        if site.settings.local:
+            # Without the record nobody knows that there were some.
+            Images(site.settings.home).remove(site.name)
         records.delete(site.deployment)
         site.report(Finished("teardown", "ready", f"nothing carries the tag {tag} any more: looked by name and by tag"))
     else:
@@ -165,6 +170,12 @@ def _tagged(site: Site, gone: set[str]) -> list[str]:
         site.report(Warned(f"looked by name only, since the tags cannot be asked: {error.message}"))
         return []
     return [arn for arn in arns if arn not in gone and arn.rpartition("/")[2] not in gone]
+
+
+def _bare(site: Site) -> bool:
+    """Whether the account holds nothing that lambdacap made: records may have been lost."""
+    with translated(site.aws):
+        return not site.aws.tagging.get_resources(TagFilters=[{"Key": TAG}])["ResourceTagMappingList"]
 
 
 def _discard_images(name: str, report: Report) -> None:

@@ -17,6 +17,7 @@ from lambdacap.deployment import Records
 from lambdacap.errors import DeploymentError
 from lambdacap.events import Event, Finished, silent
 from lambdacap.local.cloud import read_cloud, write_cloud
+from lambdacap.local.images import Images
 from lambdacap.resources import RESOURCES, Site, find_all
 from lambdacap.resources.log_group import log_group_name
 from lambdacap.settings import Settings
@@ -111,9 +112,13 @@ def test_the_images_can_stay(deployed: pipeline.Deployed, settings: Settings, si
 
 
 def test_it_goes_on_without_the_record(deployed: pipeline.Deployed, settings: Settings, site: Site) -> None:
+    copies = Images(settings.home).folder / settings.name
+    assert copies.is_dir()
     Records(settings.home).delete(deployed.deployment)
-    teardown(settings, silent)
+    # Which knew that the function runs as a process.
+    teardown(replace(settings, docker=True), silent)
     assert left(site) == []
+    assert not copies.exists()
 
 
 class TestOnAws:

@@ -67,9 +67,14 @@ def write_cloud(home: Path, cloud: Cloud) -> None:
     draft.replace(_file(home))
 
 
+def known(home: Path) -> bool:
+    """Whether there is a local cloud of `home`, running or not."""
+    return _file(home).exists()
+
+
 def running(home: Path) -> Cloud | None:
     """The local cloud of `home` if it answers."""
-    if not _file(home).exists():
+    if not known(home):
         return None
     cloud = read_cloud(home)
     return cloud if cloud.pid else None
@@ -101,7 +106,7 @@ def _start(home: Path, report: Report, port: int | None) -> Cloud:
     if importlib.util.find_spec("ministack") is None or importlib.util.find_spec("onnxruntime") is None:
         raise LocalCloudError("the local cloud is not installed", hint="Install it: pip install 'lambdacap[local]'")
     report(Started(KIND, "starting the local cloud"))
-    before = read_cloud(home) if _file(home).exists() else None
+    before = read_cloud(home) if known(home) else None
     port = port or (_port(before.endpoint) if before else _free_port())
     functions_port = _port(before.functions) if before else _free_port()
     for wanted in (port, functions_port):

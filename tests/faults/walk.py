@@ -1,6 +1,6 @@
 """A random walk of deploys, faults, kills, changes by hand, rollbacks and teardowns: at its end nothing is left.
 
-python -m tests.faults.walk [--walks 10] [--steps 50] [--seed S]
+python -m tests.faults.walk [--walks 6] [--steps 50] [--seed S]
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from hypothesis import HealthCheck, seed, settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
@@ -68,12 +68,23 @@ class Walk(RuleBasedStateMachine):
     cases: ClassVar[list[Case]]
     taken: ClassVar[Counter[str]] = Counter()
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.bench.clear()  # of what a walk that failed has left
+        self.story: list[str] = []
+
+    def fail(self, what: object) -> NoReturn:
+        """Hypothesis walks once more to the same end, and may not come there: so it is told now."""
+        message = f"{what}\nafter: {', '.join(self.story)}"
+        print(message, flush=True)
+        raise AssertionError(message)
+
     def command(self, title: str, *arguments: object, codes: tuple[int, ...]) -> int:
         self.taken[title] += 1
+        self.story.append(title)
         result = self.bench.run(*arguments)
-        assert result.code in codes, (arguments, result)
-        assert "Traceback" not in result.stderr, result.stderr
-        assert "defect" not in result.stderr, result.stderr
+        if result.code not in codes or "Traceback" in result.stderr or "defect" in result.stderr:
+            self.fail((arguments, result))
         return result.code
 
     @rule(image=strategies.integers(0, 1))
@@ -81,18 +92,21 @@ class Walk(RuleBasedStateMachine):
         self.bench.proxy.watch(None)
         self.command("deploy", *self.bench.arguments("deploy", image), codes=(0,))
         again = self.bench.run(*self.bench.arguments("deploy", image), "--dry-run", "--json")
-        assert {change["action"] for change in again.data["changes"]} == {"keep"}, again.stdout
+        if {change["action"] for change in again.data["changes"]} != {"keep"}:
+            self.fail(again)
 
     @rule(image=strategies.integers(0, 1), chance=strategies.randoms(use_true_random=False))
     def meet_a_fault(self, image: int, chance: Any) -> None:  # noqa: ANN401 - hypothesis' Random
         case = chance.choice(self.cases)
         self.bench.proxy.watch(Fault(case.call, case.kind, case.lasting), self.bench.run.kill)
+        self.story.append(str(case))
         self.command(case.kind, *self.bench.arguments(case.phase, image), codes=(0, 1, -9))
         self.bench.proxy.watch(None)
 
     @rule(what=strategies.sampled_from(sorted(BY_HAND)))
     def change_by_hand(self, what: str) -> None:
         self.taken["by hand"] += 1
+        self.story.append(f"{what} by hand")
         account = self.bench.account
         # What is not there cannot be changed, and that is no matter.
         with suppress(account.lambda_.exceptions.ClientError):
@@ -107,7 +121,8 @@ class Walk(RuleBasedStateMachine):
     def tear_down(self) -> None:
         self.bench.proxy.watch(None)
         self.command("teardown", *self.bench.arguments("teardown", 0), codes=(0, 1))
-        assert self.bench.account.snapshot(self.bench.name) == {}
+        if left := self.bench.account.snapshot(self.bench.name):
+            self.fail(f"left: {left}")
 
     def teardown(self) -> None:
         self.tear_down()
@@ -134,7 +149,7 @@ def walk(bench: Bench, steps: int, walks: int, number: int) -> Counter[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="A random walk of deploys, faults and teardowns.")
-    parser.add_argument("--walks", type=int, default=10, help="default: %(default)s")
+    parser.add_argument("--walks", type=int, default=6, help="default: %(default)s")
     parser.add_argument("--steps", type=int, default=50, help="of one walk at the most (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     arguments = parser.parse_args()
