@@ -127,8 +127,9 @@ def test_an_output_that_is_missing_is_named(own_bundle: Path) -> None:
     [
         ({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512"}, 2, 1),
         ({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769"}, 2, 1),
+        ({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "3008"}, 2, 2),
         ({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "3538"}, 6, 2),
-        ({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "10240"}, 6, 5),
+        ({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "10240"}, 6, 6),
         ({}, 1, 1),
         ({}, 2, 2),
         ({}, 64, 4),
