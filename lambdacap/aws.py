@@ -17,6 +17,7 @@ import boto3
 import botocore.exceptions as botocore_errors
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import create_loader
 from botocore.parsers import ResponseParserError
 from botocore.session import Session as BotocoreSession
 
@@ -79,7 +80,7 @@ class Aws:
     @cached_property
     def domain(self) -> str:
         """Where the names of this part of AWS's world end: `amazonaws.com`, `amazonaws.com.cn`, …"""
-        partitions = BotocoreSession().get_data("partitions")["partitions"]
+        partitions = create_loader().load_data("partitions")["partitions"]
         return next(str(part["outputs"]["dnsSuffix"]) for part in partitions if part["id"] == self.partition)
 
     @cached_property

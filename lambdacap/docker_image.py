@@ -47,7 +47,8 @@ def context_files(folder: Path) -> list[str]:
     """
     if not (folder / "Dockerfile").is_file():
         raise SettingsError(
-            f"{folder} holds no Dockerfile", hint="--image names the folder with Dockerfile and handler.py."
+            f"{folder} holds no Dockerfile" if folder.is_dir() else f"there is no folder {folder}",
+            hint="--image names the folder with Dockerfile and handler.py.",
         )
     from docker.utils.build import exclude_paths
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from lambdacap import docker_engine, docker_image
 from lambdacap.errors import EngineError, LambdacapError
 from lambdacap.events import Progress, Report, Started
+from lambdacap.hints import install_extra
 from lambdacap.local import cloud
 from lambdacap.model import convert, weights
 from lambdacap.model.bundle import is_bundle
@@ -181,7 +182,7 @@ def _local(settings: Settings) -> Iterator[Finding]:
             "local cloud",
             FAIL,
             f"not installed: {', '.join(missing)}",
-            "Install it: pip install 'lambdacap[local]'",
+            install_extra("local"),
         )
         return
     running = cloud.running(settings.home)

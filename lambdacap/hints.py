@@ -1,4 +1,4 @@
-"""What a person can do about what AWS says: for the refusals that come with experience, not with the API reference."""
+"""What a person can do: about refusals of AWS that come with experience, not with the API reference, and more."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ _BY_PHRASE = {
     "update is in progress": "Somebody else is changing the function: wait for them, then run the same command again.",
 }
 """Parts of messages, in lower case. They come before the codes, which say less."""
+
+
+def install_extra(extra: str) -> str:
+    """How to get what lambdacap needs for some of its work only."""
+    return f"Run `pip install '.[{extra}]'` where lambdacap's source is, in its environment."
 
 
 def hint(code: str, message: str) -> str:

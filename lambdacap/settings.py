@@ -243,7 +243,9 @@ def _entries(file: Path) -> dict[str, object]:
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file} is not valid TOML: {error}") from error
+        raise SettingsError(
+            f"{file} is not valid TOML: {error}", hint='A line of it looks like: memory = 2048, or: name = "captions"'
+        ) from error
 
 
 def _meant(word: str, spelled: Callable[[str], str] = str) -> str:
@@ -264,5 +266,7 @@ def _convert(kind: type, value: object, where: str) -> object:
         value = Path(value).expanduser()
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         words = {bool: "true or false", int: "a whole number", Path: "a path", str: "text"}
-        raise SettingsError(f"{where} is {value!r}, not {words[kind]}")
+        raise SettingsError(
+            f"{where} is {value!r}, not {words[kind]}", hint="Correct it there; `lambdacap config` shows all settings."
+        )
     return value

@@ -33,7 +33,7 @@ def sign_in(
             raise
         raise DeploymentError(
             f"nothing named {settings.name!r} was deployed from this machine, and AWS cannot be asked: {error.message}",
-            hint=f"`lambdacap deploy --local` deploys it here. For AWS: {error.hint}",
+            hint=f"`lambdacap deploy --local` deploys it here, without AWS. {error.hint}",
         ) from error
     blank = Deployment(
         name=settings.name,

@@ -83,6 +83,20 @@ def name() -> str:
     return f"test-{next(_numbers)}"
 
 
+@contextmanager
+def standing_deployment(name: str, home: Path) -> Iterator[Settings]:
+    """The stub, deployed under `name` in the local cloud of `home`, for all tests of a module.
+
+    The engine is hidden while it is made and removed, and not in between: other modules' fixtures want to see it.
+    """
+    settings = Settings(name=name, local=True, docker=False, image=STUB, home=home)
+    with without_engine():
+        pipeline.deploy(settings, silent)
+    yield settings
+    with without_engine():
+        teardown(settings, silent)
+
+
 @pytest.fixture
 def settings(cloud_home: Path, name: str, no_engine: None) -> Settings:  # noqa: ARG001 - for its effect
     """Settings for a deployment of the stub in the session's local cloud."""

@@ -30,7 +30,7 @@ from lambdacap.resources.log_group import log_group_name
 from lambdacap.resources.usage_plan import UsagePlan
 from lambdacap.settings import Settings
 from tests.command import Command
-from tests.conftest import ACCOUNT, REGION, STUB, without_engine
+from tests.conftest import ACCOUNT, REGION, standing_deployment
 
 PICTURE = b"\xff\xd8\x00\xff"
 FORBIDDEN, NO_TOKEN = (403, "Forbidden"), (403, "Missing Authentication Token")
@@ -56,13 +56,8 @@ def given(settings: Settings, **values: Any) -> Settings:  # noqa: ANN401 - as m
 @pytest.fixture(scope="module")
 def standing(cloud_home: Path) -> Iterator[Settings]:
     """One deployment for the module; each test says which `auth` it has."""
-    settings = Settings(name="closed", local=True, docker=False, image=STUB, home=cloud_home)
-    with without_engine():
-        pipeline.deploy(settings, silent)
+    with standing_deployment("closed", cloud_home) as settings:
         yield settings
-        from lambdacap.teardown import teardown
-
-        teardown(settings, silent)
 
 
 @pytest.fixture

@@ -276,8 +276,8 @@ class TestExpectedFailures:
             (["--timeout", "1000"], {}, "timeout = 1000 is out of range", "1 to 900"),
             (["--arch", "sparc"], {}, "architecture 'sparc' is unknown", "x86_64 and arm64"),
             (["--log-retention", "2"], {}, "log_retention = 2 days", "Choose one of"),
-            (["--image", "/nowhere"], {}, "/nowhere holds no Dockerfile", "--image"),
-            ([], {"LAMBDACAP_MEMORY": "much"}, "LAMBDACAP_MEMORY is 'much', not a whole number", ""),
+            (["--image", "/nowhere"], {}, "there is no folder /nowhere", "--image"),
+            ([], {"LAMBDACAP_MEMORY": "much"}, "LAMBDACAP_MEMORY is 'much', not a whole number", "lambdacap config"),
         ],
     )
     def test_a_line_and_a_hint(
@@ -297,7 +297,7 @@ class TestExpectedFailures:
         result = lambdacap("deploy", "--image", "/nowhere", "--debug", code=1)
         assert "Traceback" in result.stderr
         assert "SettingsError" in result.stderr
-        assert "error: /nowhere holds no Dockerfile" in result.stderr
+        assert "error: there is no folder /nowhere" in result.stderr
 
     @pytest.mark.parametrize("name", ["gone.png", "folder", "text.txt"])
     def test_a_bad_photo_is_told_before_anything_is_asked(self, name: str, lambdacap: Command) -> None:

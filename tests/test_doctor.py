@@ -70,7 +70,7 @@ class TestHere:
     @pytest.mark.parametrize(
         ("arguments", "check", "detail"),
         [
-            (["--image", "/nowhere"], "image folder", "/nowhere holds no Dockerfile"),
+            (["--image", "/nowhere"], "image folder", "there is no folder /nowhere"),
             (["--weights", "/nowhere.pickle"], "weights", "there is no such file or folder"),
             (["--weights", "demo", "--image", str(STUB)], "weights", "holds no demo model"),
         ],

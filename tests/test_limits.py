@@ -21,9 +21,8 @@ from lambdacap.local.cloud import read_cloud
 from lambdacap.resources import Site
 from lambdacap.resources.concurrency import Concurrency
 from lambdacap.settings import Settings
-from lambdacap.teardown import teardown
 from tests.calls import recorded
-from tests.conftest import STUB, without_engine
+from tests.conftest import STUB, standing_deployment
 from tests.servers import Answer, serving
 from tests.test_aws import IDENTITY
 
@@ -33,11 +32,8 @@ ORIGIN = "https://pictures.example.com"
 @pytest.fixture(scope="module")
 def standing(cloud_home: Path) -> Iterator[Settings]:
     """One deployment for the module."""
-    settings = Settings(name="limited", local=True, docker=False, image=STUB, home=cloud_home)
-    with without_engine():
-        pipeline.deploy(settings, silent)
+    with standing_deployment("limited", cloud_home) as settings:
         yield settings
-        teardown(settings, silent)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
         from convert.bundle import Wishes, convert
         from convert.errors import ConvertError
     except ImportError as error:
-        return _fail(options, f"{error.name} is not installed", "Install the extra: pip install 'lambdacap[model]'.")
+        return _fail(options, f"{error.name} is not installed", "Install lambdacap's extra `model`.")
     try:
         wishes = Wishes(
             runtime=options.runtime,
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ConvertError as error:
         return _fail(options, str(error), error.hint)
     except ImportError as error:
-        return _fail(options, f"{error.name} is not installed", "Install the extra: pip install 'lambdacap[model]'.")
+        return _fail(options, f"{error.name} is not installed", "Install lambdacap's extra `model`.")
     _say({"bundle": str(options.output), "model": manifest} if options.json else f"{options.output}")
     return 0
 

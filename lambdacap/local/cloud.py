@@ -19,6 +19,7 @@ from typing import Any
 from lambdacap import docker_engine
 from lambdacap.errors import LocalCloudError
 from lambdacap.events import Finished, Report, Started
+from lambdacap.hints import install_extra
 from lambdacap.lock import held
 
 KIND = "local cloud"
@@ -104,7 +105,7 @@ def _start(home: Path, report: Report, port: int | None) -> Cloud:
             )
         return cloud
     if importlib.util.find_spec("ministack") is None or importlib.util.find_spec("onnxruntime") is None:
-        raise LocalCloudError("the local cloud is not installed", hint="Install it: pip install 'lambdacap[local]'")
+        raise LocalCloudError("the local cloud is not installed", hint=install_extra("local"))
     report(Started(KIND, "starting the local cloud"))
     before = read_cloud(home) if known(home) else None
     port = port or (_port(before.endpoint) if before else _free_port())

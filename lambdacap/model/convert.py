@@ -19,6 +19,7 @@ from typing import Any
 
 from lambdacap.errors import ModelError
 from lambdacap.events import Finished, Progress, Report, Started
+from lambdacap.hints import install_extra
 from lambdacap.settings import default_image
 
 KIND = "model"
@@ -114,5 +115,5 @@ def check_extra() -> None:
     if missing:
         raise ModelError(
             f"converting a model needs what is not installed: {', '.join(missing)}",
-            hint="pip install 'lambdacap[model]' (about 1 GB; the function's image gets none of it).",
+            hint=install_extra("model") + " It takes about 1 GB; the function's image gets none of it.",
         )

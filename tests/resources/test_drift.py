@@ -22,9 +22,8 @@ from lambdacap.resources.repository import pull_policy
 from lambdacap.resources.role import log_policy, role_name
 from lambdacap.settings import Settings
 from lambdacap.status import status
-from lambdacap.teardown import teardown
 from tests.calls import recorded
-from tests.conftest import ACCOUNT, REGION, STUB, without_engine
+from tests.conftest import ACCOUNT, REGION, standing_deployment
 
 Drift = Callable[[Site], object]
 CALLS_OF_A_DEPLOY_WITHOUT_CHANGE = 15
@@ -34,12 +33,8 @@ CALLS_OF_A_DEPLOY_WITHOUT_CHANGE = 15
 @pytest.fixture(scope="module")
 def standing(cloud_home: Path) -> Iterator[Settings]:
     """One deployment for the module: every test leaves it as it was."""
-    settings = Settings(name="drifting", local=True, docker=False, image=STUB, home=cloud_home)
-    with without_engine():
-        pipeline.deploy(settings, silent)
-    yield settings
-    with without_engine():
-        teardown(settings, silent)
+    with standing_deployment("drifting", cloud_home) as settings:
+        yield settings
 
 
 @pytest.fixture
