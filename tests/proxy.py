@@ -15,6 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 import botocore.session
 import requests
 
+ALWAYS = 10**6
+"""As often as it is asked: who waits without sleeping asks hundreds of times a second."""
 _DROPPED = {"connection", "content-length", "date", "server", "transfer-encoding"}
 
 

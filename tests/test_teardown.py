@@ -25,7 +25,7 @@ from lambdacap.status import status
 from lambdacap.teardown import standing, teardown
 from tests.calls import recorded
 from tests.command import Command
-from tests.proxy import Proxy, between
+from tests.proxy import ALWAYS, Proxy, between
 
 KINDS = [resource.kind for resource in RESOURCES if resource.needed(Settings())]
 ACCOUNT = "123456789012"
@@ -57,7 +57,7 @@ def test_a_look_beforehand_removes_nothing(deployed: pipeline.Deployed, settings
 
 
 def test_one_failure_stops_no_other_and_is_told_at_the_end(proxy: Proxy, settings: Settings, site: Site) -> None:
-    proxy.refuse("DeleteLogGroup", "AccessDeniedException", "no right to do so", times=99)
+    proxy.refuse("DeleteLogGroup", "AccessDeniedException", "no right to do so", times=ALWAYS)
     events: list[Event] = []
     with pytest.raises(DeploymentError) as caught:
         teardown(settings, events.append)
@@ -77,7 +77,7 @@ def test_one_failure_stops_no_other_and_is_told_at_the_end(proxy: Proxy, setting
 
 
 def test_what_cannot_be_looked_at_stops_no_other(proxy: Proxy, settings: Settings, site: Site) -> None:
-    proxy.refuse("DescribeLogGroups", "AccessDeniedException", "no right to look", times=99)
+    proxy.refuse("DescribeLogGroups", "AccessDeniedException", "no right to look", times=ALWAYS)
     assert list(standing(settings, silent).failures) == ["log group"]
     with pytest.raises(DeploymentError, match="could not be removed whole:\n  log group: AWS refused"):
         teardown(settings, silent)

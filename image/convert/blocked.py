@@ -14,11 +14,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from onnx import ModelProto, NodeProto, TensorProto
 
 BLOCK = 16  # channels
 STAGES = ("0", "4", "5")  # of torchvision's ResNet as a Sequential: the first convolution, and two of four stages
@@ -31,9 +30,7 @@ def blocked(encoder: ModelProto) -> ModelProto | None:
     What is between is named as before; weights in blocks are `<name>.blocked`, and their shapes are said as if they
     were not, which is how ONNX Runtime wants it.
     """
-    from onnx import helper
-
-    model = type(encoder)()
+    model = ModelProto()
     model.CopyFrom(encoder)
     graph = model.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
@@ -43,11 +40,11 @@ def blocked(encoder: ModelProto) -> ModelProto | None:
     for node in encoder.graph.node:
         if _convolves(node, weights, inside):
             kernel = weights[node.input[1]]
-            graph.initializer.append(_reorder(kernel))
-            graph.initializer.remove(kernel)
             inside[node.output[0]] = kernel.dims[0]
             values = [node.input[0], f"{kernel.name}.blocked", *node.input[2:]]
             nodes.append(_within(node, "Conv", values, inside))
+            graph.initializer.append(_reorder(kernel))
+            graph.initializer.remove(kernel)
         elif node.op_type == "MaxPool" and node.input[0] in inside:
             inside[node.output[0]] = inside[node.input[0]]
             nodes.append(_within(node, "MaxPool", list(node.input), inside))
@@ -87,8 +84,6 @@ def _convolves(node: NodeProto, weights: Mapping[str, TensorProto], inside: Mapp
 
 def _within(node: NodeProto, op: str, values: list[str], inside: Mapping[str, int]) -> NodeProto:
     """`node` as the operator for blocks."""
-    from onnx import helper
-
     names = [f"{name}.blocked" if name in inside else name for name in values]
     made = helper.make_node(op, names, [f"{node.output[0]}.blocked"], node.name, domain=DOMAIN)
     made.attribute.extend(node.attribute)
@@ -99,8 +94,6 @@ def _reorder(kernel: TensorProto) -> TensorProto:
     """Weights [O, I, rows, columns] in the order [O / 16, I / 16, rows, columns, 16 of I, 16 of O]; of few inputs
     [O / 16, I, rows, columns, 16 of O].
     """
-    from onnx import numpy_helper
-
     plain = numpy_helper.to_array(kernel)
     outputs, inputs, *sides = plain.shape
     depth = BLOCK if inputs >= BLOCK else 1

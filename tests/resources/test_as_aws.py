@@ -13,7 +13,7 @@ from lambdacap.errors import AwsError
 from lambdacap.events import Event, Progress, Warned
 from lambdacap.resources import RESOURCES, Site, State
 from lambdacap.resources.release import Release, find_release, settle, versions
-from tests.proxy import Proxy, between
+from tests.proxy import ALWAYS, Proxy, between
 from tests.sites import ensured, removed
 
 ROLE = "The role defined for the function cannot be assumed by Lambda."
@@ -176,7 +176,7 @@ class TestWhatLambdaCannotBringUp:
     def test_an_update_that_fails_reaches_no_caller(self, ready: Site, proxy: Proxy) -> None:
         ensure(ready)
         state = FUNCTION.find(ready)
-        proxy.change("GetFunction", configuration(LastUpdateStatus="Failed"), times=99)
+        proxy.change("GetFunction", configuration(LastUpdateStatus="Failed"), times=ALWAYS)
         with pytest.raises(AwsError, match="could not bring the function"):
             FUNCTION.ensure(with_memory(ready, 512), state)
         assert find_release(ready) == Release("1", None)
@@ -210,7 +210,7 @@ class TestWhatLambdaCannotBringUp:
             published = answer["Configuration"]["Version"] == "2"
             return configuration(State="Failed", StateReasonCode="InvalidImage")(answer) if published else answer
 
-        proxy.change("GetFunction", fail, times=99)
+        proxy.change("GetFunction", fail, times=ALWAYS)
         with pytest.raises(AwsError, match=r"InvalidImage"):
             ensure(with_memory(ready, 512))
         assert find_release(ready) == Release("1", None)
