@@ -268,7 +268,9 @@ def teardown(
 def local_start(
     configure: Configure,
     console: Console,
-    port: Annotated[int | None, typer.Option(help="Port on 127.0.0.1. [default: a free one]", min=1, max=65535)] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port on 127.0.0.1. [default: a free one]", metavar="PORT", min=1, max=65535)
+    ] = None,
 ) -> None:
     """Start the local cloud; it goes on after this command."""
     from lambdacap.local import cloud

@@ -108,9 +108,15 @@ def logs(
 def bench(
     configure: Configure,
     console: Console,
-    photo: Annotated[Path | None, typer.Argument(help="Photo to send. [default: a painted one]")] = None,
-    cold: Annotated[int, typer.Option(help="Cold starts to force for each memory size.", min=0, max=20)] = 3,
-    concurrency: Annotated[int, typer.Option(help="Callers at a time for the warm calls.", min=1, max=100)] = 1,
+    photo: Annotated[
+        Path | None, typer.Argument(help="Photo to send. [default: a painted one]", metavar="PHOTO")
+    ] = None,
+    cold: Annotated[
+        int, typer.Option(help="Cold starts to force for each memory size.", metavar="N", min=0, max=20)
+    ] = 3,
+    concurrency: Annotated[
+        int, typer.Option(help="Callers at a time for the warm calls.", metavar="N", min=1, max=100)
+    ] = 1,
     duration: Annotated[
         float, typer.Option(parser=seconds, help="How long to call: 10s, 2m; 10m at most.", metavar="TIME")
     ] = "10s",  # type: ignore[assignment]

@@ -28,8 +28,8 @@ Draw = Callable[[Path, dict[str, Any]], None]
 def invoke(
     configure: Callable[..., Settings],
     console: Console,
-    photos: Annotated[list[Path], typer.Argument(help="Pictures to caption, and folders of them.", metavar="PHOTO...")],
-    beam: Annotated[int, typer.Option(help="Candidates that the search keeps.", min=1, max=10)] = 3,
+    photos: Annotated[list[Path], typer.Argument(help="Pictures to caption, and folders of them.", metavar="PHOTO")],
+    beam: Annotated[int, typer.Option(help="Candidates that the search keeps.", metavar="N", min=1, max=10)] = 3,
     attention: Annotated[
         Path | None,
         typer.Option(help="Draw where the model looked for each word; - draws in the terminal.", metavar="FILE"),
@@ -37,7 +37,7 @@ def invoke(
     original: Annotated[
         bool, typer.Option("--original", help="Send files as they are: neither shrunk nor freed of EXIF.")
     ] = False,
-    concurrency: Annotated[int, typer.Option(help="Photos that are sent at a time.", min=1, max=100)] = 4,
+    concurrency: Annotated[int, typer.Option(help="Photos that are sent at a time.", metavar="N", min=1, max=100)] = 4,
     output: Annotated[
         Path | None,
         typer.Option(

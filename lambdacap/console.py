@@ -105,8 +105,14 @@ class Console:
         else:
             from rich.console import Console as RichConsole
 
-            # In a pipe nothing is folded: what reads it wants whole lines.
-            RichConsole(width=None if sys.stdout.isatty() else _WIDE).print(plain)
+            if sys.stdout.isatty():
+                RichConsole().print(plain)
+                return
+            # In a pipe nothing is folded: what reads it wants whole lines. Rich fills them up with blanks.
+            wide = RichConsole(width=_WIDE)
+            with wide.capture() as capture:
+                wide.print(plain)
+            sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
 
     def address(self, url: str, data: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
         """`result` for a URL: to click on, where stdout is a terminal that can."""

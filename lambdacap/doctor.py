@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lambdacap import docker_engine, docker_image
+from lambdacap.aws import translated
 from lambdacap.errors import EngineError, LambdacapError
 from lambdacap.events import Progress, Report, Started
 from lambdacap.hints import install_extra
 from lambdacap.local import cloud
 from lambdacap.model import convert, weights
 from lambdacap.model.bundle import is_bundle
+from lambdacap.pipeline import Survey
+from lambdacap.resources.image import Image
 from lambdacap.settings import ARCHITECTURES, Settings
 
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -53,9 +56,8 @@ def examine(settings: Settings, report: Report) -> Iterator[Finding]:
     from lambdacap.doctor_aws import examine as examine_aws
 
     survey = yield from examine_aws(settings, report)
-    there = survey is not None and any(c.kind == "image" and c.action == "keep" for c in survey.changes)
     report(Progress("doctor", "engine"))
-    yield from tried("engine", lambda: _engine(settings, needed=not there))
+    yield from tried("engine", lambda: _engine(settings, needed=_must_build(survey)))
 
 
 def tried(check: str, look: Callable[[], Iterator[Finding]], level: str = WARN) -> Iterator[Finding]:
@@ -126,6 +128,14 @@ def room(check: str, folder: Path, need: int) -> Finding:
     free = shutil.disk_usage(folder).free
     words = f"{free / 1e9:.1f} GB free at {folder}; {need / 1e9:.1f} GB are wanted"
     return Finding(check, OK, words) if free >= need else Finding(check, FAIL, words, "Make room there.")
+
+
+def _must_build(survey: Survey | None) -> bool:
+    """Whether a deploy would build the image, as far as that can be seen."""
+    if survey is None or survey.site is None:
+        return True
+    with translated(survey.site.aws):
+        return Image().must_build(survey.site, survey.states[Image.kind])
 
 
 def _engine(settings: Settings, *, needed: bool) -> Iterator[Finding]:

@@ -86,7 +86,10 @@ def prepare(path: Path, *, original: bool = False) -> Photo:
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise PhotoError(f"there is no file {path}") from error
+        # A path has lost one of an address's slashes.
+        address = str(path).startswith(("http:/", "https:/"))
+        hint = "Photos are sent from this machine: download it first." if address else ""
+        raise PhotoError(f"there is no file {path}", hint=hint) from error
     except OSError as error:
         raise PhotoError(f"{path} cannot be read: {error.strerror}") from error
     try:

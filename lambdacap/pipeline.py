@@ -17,6 +17,7 @@ from lambdacap.events import Finished, Report, Started, Warned
 from lambdacap.local import cloud
 from lambdacap.model import weights
 from lambdacap.resources import RESOURCES, Change, Site, State, States, find_all, remove
+from lambdacap.resources.image import Image
 from lambdacap.settings import Settings
 from lambdacap.sign_in import sign_in
 
@@ -164,9 +165,10 @@ def _unmade(settings: Settings) -> bool:
 
 def _check_engine(site: Site, states: States, only: tuple[str, ...]) -> None:
     """Raise `EngineError` before anything is made, when the image will need an engine and there is none."""
-    image = next(resource for resource in RESOURCES if resource.kind == "image")
-    containers = site.settings.docker or not site.settings.local
-    if containers and image.kind in (only or (image.kind,)) and image.change(site, states[image.kind]).action != "keep":
+    image = Image()
+    with translated(site.aws):
+        needed = image.kind in (only or (image.kind,)) and image.must_build(site, states[image.kind])
+    if needed:
         docker_engine.connect().close()
 
 

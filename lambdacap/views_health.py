@@ -59,11 +59,15 @@ def _api(api: Api) -> str:
 
 
 def _day(day: Traffic) -> str:
-    parts = [f"{day.requests} requests", f"{day.refused} refused", f"{day.errors} errors"]
+    parts = [_counted(day.requests, "request"), f"{day.refused} refused", _counted(day.errors, "error")]
     if day.throttled:
         parts.append(f"{day.throttled} throttled")
     if day.cold_starts is not None:
-        parts.append(f"{day.cold_starts} cold starts")
+        parts.append(_counted(day.cold_starts, "cold start"))
     if day.p50_ms is not None and day.p95_ms is not None:
         parts.append(f"p50 {day.p50_ms:.0f} ms, p95 {day.p95_ms:.0f} ms")
     return f"{', '.join(parts)}, ${day.cost:.4f} (by {day.source})"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -127,12 +128,19 @@ class TestOnAws:
     def test_no_engine_is_needed_where_the_image_is_in_ecr(self, aws: Command, name: str) -> None:
         ecr = root(aws, "ecr")
         ecr.create_repository(repositoryName=name, tags=[{"Key": "lambdacap", "Value": name}])
-        push_image(ecr, name, content_tag(Settings(name=name, image=STUB)))
+        tag = content_tag(Settings(name=name, image=STUB))
+        push_image(ecr, name, tag)
+        time.sleep(1.1)  # ECR's times are whole seconds
+        push_image(ecr, name, "another")
+        # The newest, which a deploy would take for the one in use.
+        assert aws("deploy", "--dry-run", "--json").data["changes"][1]["differences"]["tag"]["old"] == "another"
         result = aws("doctor", "--json")
         found = by_check(result.data["findings"])
         assert result.data["healthy"] is True
         assert found["engine"].level == WARN
         assert found["engine"].detail.endswith("this image is in ECR already, and needs none")
+        # A deploy indeed needs none.
+        assert aws("push", "--json").data["resources"]["image"]["tag"] == tag
         ecr.delete_repository(repositoryName=name, force=True)
 
     def test_somebody_elses_repository(self, aws: Command, name: str) -> None:

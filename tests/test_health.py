@@ -99,6 +99,9 @@ def test_nobody_called(site: Site) -> None:
     nothing = traffic(replace(site, deployment=replace(site.deployment, target="aws")), 1024, "x86_64")
     assert nothing == Traffic(0, 0, 0, 0, 0, None, None, 0.0, "CloudWatch")
     assert views_health.details(Health(None, None, None, nothing))["last day"].startswith("0 requests, 0 refused")
+    one = replace(nothing, requests=1, refused=1, errors=1, cold_starts=1)
+    words = views_health.details(Health(None, None, None, one))["last day"]
+    assert words.startswith("1 request, 1 refused, 1 error, 1 cold start, ")
 
 
 def test_what_may_not_be_seen_is_left_out(deployed: pipeline.Deployed, site: Site) -> None:

@@ -74,6 +74,15 @@ def test_a_missing_file(tmp_path: Path) -> None:
         prepare(tmp_path / "gone.jpg")
 
 
+def test_an_address(tmp_path: Path) -> None:
+    with pytest.raises(PhotoError) as failed:
+        prepare(Path("https://example.com/photo.jpg"))
+    assert "download it first" in failed.value.hint
+    with pytest.raises(PhotoError) as failed:
+        prepare(tmp_path / "gone.jpg")
+    assert not failed.value.hint
+
+
 def test_a_directory(tmp_path: Path) -> None:
     with pytest.raises(PhotoError, match="cannot be read: Is a directory"):
         prepare(tmp_path)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from lambdacap.errors import ModelError
-from lambdacap.events import Finished, Progress, Report, Started
+from lambdacap.events import Finished, Progress, Report, Started, Warned
 
 if TYPE_CHECKING:
     import requests
@@ -141,7 +141,7 @@ def _download(
                     "and --weights a file that you have.",
                 ) from error
             wait = 2.0**failures
-            report(Progress(KIND, f"{error}; again in {wait:.0f} s"))
+            report(Warned(f"{urlsplit(url).hostname}: {error}; again in {wait:.0f} s"))
             sleep(wait)
         else:
             return
@@ -227,7 +227,11 @@ def _alone(part: Path) -> Iterator[BinaryIO]:
             raise ModelError(
                 f"another process is downloading {part.name} right now", hint="Wait for it, then run this again."
             ) from error
-        yield stream
+        try:
+            yield stream
+        finally:
+            if not stream.seek(0, 2):  # nothing to go on from
+                _discard(part)
 
 
 def _check(fetched: Fetched, sha256: str | None) -> None:

@@ -73,6 +73,12 @@ class Image(Resource):
         if site.deployment.target == "local":
             Images(site.settings.home).remove(site.name)
 
+    def must_build(self, site: Site, state: State | None) -> bool:
+        """Whether `ensure` would want a Docker engine: not for what ECR has, whoever pushed it."""
+        if _as_snapshot(site):
+            return False
+        return state is None or (self.change(site, state).action != "keep" and not self._pushed(site, _tag(site)))
+
     def _pushed(self, site: Site, tag: str) -> str | None:
         """The digest under which ECR has `tag`, or None. Raises `AwsError` if Lambda could not run it."""
         answer = found(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lambdacap.errors import ModelError
-from lambdacap.events import Event, Finished, Progress, silent
+from lambdacap.events import Event, Finished, Progress, Warned, silent
 from lambdacap.model import fetch
 from lambdacap.model.fetch import Fetched
 
@@ -263,9 +263,14 @@ def test_addresses_that_are_none(url: str, tmp_path: Path) -> None:
 
 def test_nobody_answers(tmp_path: Path) -> None:
     waits: list[float] = []
+    events: list[Event] = []
     with pytest.raises(ModelError, match="refused"):
-        fetch.fetch("http://127.0.0.1:9/model.pickle", tmp_path, silent, sleep=waits.append)
+        fetch.fetch("http://127.0.0.1:9/model.pickle", tmp_path, events.append, sleep=waits.append)
     assert waits == sorted(waits)
+    # It takes a while, which is told in a pipe, too.
+    told = [event.text for event in events if isinstance(event, Warned)]
+    assert told == [f"127.0.0.1: the connection was refused; again in {wait:.0f} s" for wait in waits]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_two_downloads_at_once_do_not_mix(get: Callable[..., Fetched], server: Server, tmp_path: Path) -> None:
