@@ -9,9 +9,9 @@ from typing import Any
 
 FORMAT = 1
 ENCODER = "encoder.onnx"
-ENCODER_AVX512 = "encoder.avx512.onnx"
-"""The same for processors that have AVX-512; a bundle need not have it."""
 DECODER = "decoder.onnx"
+AVX512 = {ENCODER: "encoder.avx512.onnx", DECODER: "decoder.avx512.onnx"}
+"""The same for processors that have AVX-512; a bundle need not have them."""
 MANIFEST = "model.json"
 VOCABULARY = "vocabulary.json"
 WEIGHTS = "weights.safetensors"

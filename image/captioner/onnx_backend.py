@@ -1,11 +1,12 @@
 """The bundle's two graphs as ONNX Runtime sessions.
 
-- `encoder.onnx`, or `encoder.avx512.onnx` where the processor has that: `image` float32 [1, 3, H, W] →
-  `features` [1, F, C], `projection` [1, P, A], `hidden` [1, D], `cell` [1, D].
+- `encoder.onnx`: `image` float32 [1, 3, H, W] → `features` [1, F, C], `projection` [1, P, A], `hidden` [1, D],
+  `cell` [1, D].
 - `decoder.onnx`: `word` int64 [k], `hidden` [k, D], `cell` [k, D], `features`, `projection` →
   `log_probabilities` [k, V], `attention` [k, P], `hidden_next` [k, D], `cell_next` [k, D].
 
-`features` and `projection` go from one to the other unseen.
+`features` and `projection` go from one to the other unseen. Where the processor has AVX-512, `encoder.avx512.onnx`
+and `decoder.avx512.onnx` take their places if the bundle has them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from captioner.beam import Floats, Step
-from captioner.bundle import DECODER, ENCODER, ENCODER_AVX512, Bundle, BundleError
+from captioner.bundle import AVX512, DECODER, ENCODER, Bundle, BundleError
 from captioner.processor import has_avx512
 from captioner.threads import threads
 
@@ -30,11 +31,12 @@ DECODER_OUTPUTS = ("log_probabilities", "attention", "hidden_next", "cell_next")
 class OnnxModel:
     """Both sessions, loaded once; raises `BundleError` when a graph is not what the contract says.
 
-    `encoder` is its file's name; the one that is best here if none is given.
+    `avx512`: whether to take the forms for that, if there are some; None asks the processor.
     """
 
-    def __init__(self, bundle: Bundle, encoder: str = "") -> None:
-        encoder = encoder or encoder_file(bundle, avx512=has_avx512())
+    def __init__(self, bundle: Bundle, *, avx512: bool | None = None) -> None:
+        avx512 = has_avx512() if avx512 is None else avx512
+        encoder, decoder = (graph_file(bundle, file, avx512=avx512) for file in (ENCODER, DECODER))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads(os.environ, os.cpu_count())
         options.inter_op_num_threads = 1
@@ -44,15 +46,15 @@ class OnnxModel:
         if bundle.optimized:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         self.encoder = _session(bundle, encoder, options, {"image"}, ENCODER_OUTPUTS)
-        self.decoder = _session(bundle, DECODER, options, set(DECODER_INPUTS), DECODER_OUTPUTS)
-        self._check_shapes(bundle, encoder)
+        self.decoder = _session(bundle, decoder, options, set(DECODER_INPUTS), DECODER_OUTPUTS)
+        self._check_shapes(bundle, encoder, decoder)
 
     def encode(self, image: Floats) -> OnnxDecoder:
         """Encodes a picture, float32 [1, 3, H, W], and gives the decoder that talks about it."""
         features, projection, hidden, cell = self.encoder.run(ENCODER_OUTPUTS, {"image": image})
         return OnnxDecoder(self.decoder, features, projection, LstmState(hidden, cell))
 
-    def _check_shapes(self, bundle: Bundle, encoder: str) -> None:
+    def _check_shapes(self, bundle: Bundle, encoder: str, decoder: str) -> None:
         # A bundle put together from two models loads well and then fails at the first photo: say it at the
         # start.
         image = self.encoder.get_inputs()[0].shape
@@ -61,16 +63,16 @@ class OnnxModel:
         for file, what, found, expected in (
             (encoder, "image rows", image[2], bundle.height),
             (encoder, "image columns", image[3], bundle.width),
-            (DECODER, "words", outputs["log_probabilities"][1], len(bundle.words)),
-            (DECODER, "attention points", outputs["attention"][1], rows * columns),
+            (decoder, "words", outputs["log_probabilities"][1], len(bundle.words)),
+            (decoder, "attention points", outputs["attention"][1], rows * columns),
         ):
             if isinstance(found, int) and found != expected:
                 raise BundleError(f"{bundle.folder / file} has {found} {what}, the bundle says {expected}")
 
 
-def encoder_file(bundle: Bundle, *, avx512: bool) -> str:
-    """The name of the encoder's file for a processor with or without AVX-512."""
-    return ENCODER_AVX512 if avx512 and (bundle.folder / ENCODER_AVX512).is_file() else ENCODER
+def graph_file(bundle: Bundle, file: str, *, avx512: bool) -> str:
+    """The name of the file that takes the place of `file` on a processor with or without AVX-512."""
+    return AVX512[file] if avx512 and (bundle.folder / AVX512[file]).is_file() else file
 
 
 class LstmState(NamedTuple):

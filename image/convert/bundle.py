@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from captioner.bundle import DECODER, ENCODER, ENCODER_AVX512, FORMAT, MANIFEST, VOCABULARY, WEIGHTS, Bundle
+from captioner.bundle import AVX512, DECODER, ENCODER, FORMAT, MANIFEST, VOCABULARY, WEIGHTS, Bundle
 from captioner.caption import load_model
 
 from convert import parity, pictures, published
@@ -120,7 +120,7 @@ def _write_graphs(
     from captioner.processor import has_avx512
 
     from convert import decoder, encoder, int8
-    from convert.blocked import blocked
+    from convert.blocked import blocked_decoder, blocked_encoder
     from convert.optimise import optimise, save
 
     progress("writing graphs", 0, 0)
@@ -135,13 +135,13 @@ def _write_graphs(
         encoding = int8.quantize_encoder(encoding, [tensor(picture, bundle) for picture in calibration])
         decoding = int8.quantize_decoder(decoding)
     progress("optimising graphs", 0, 0)
-    encoding = optimise(encoding)
-    # Only where it can be checked.
-    fast = blocked(encoding) if has_avx512() else None
-    save(encoding, bundle.folder / ENCODER)
-    if fast:
-        save(fast, bundle.folder / ENCODER_AVX512, sharing=encoding)
-    save(optimise(decoding), bundle.folder / DECODER)
+    for file, model, blocked in ((ENCODER, encoding, blocked_encoder), (DECODER, decoding, blocked_decoder)):
+        optimised = optimise(model)
+        # Only where it can be checked.
+        fast = blocked(optimised) if has_avx512() else None
+        save(optimised, bundle.folder / file)
+        if fast:
+            save(fast, bundle.folder / AVX512[file], sharing=optimised)
 
 
 def _write_weights(source: published.Published, file: Path, progress: Progress) -> None:
@@ -205,9 +205,9 @@ def _models(bundle: Bundle) -> Iterator[tuple[str, Model]]:
         return
     from captioner.onnx_backend import OnnxModel
 
-    yield "bundle", OnnxModel(bundle, ENCODER)
-    if (bundle.folder / ENCODER_AVX512).is_file():
-        yield "bundle's form for AVX-512", OnnxModel(bundle, ENCODER_AVX512)
+    yield "bundle", OnnxModel(bundle, avx512=False)
+    if any((bundle.folder / file).is_file() for file in AVX512.values()):
+        yield "bundle's form for AVX-512", OnnxModel(bundle, avx512=True)
 
 
 def _grid() -> int:

@@ -30,7 +30,7 @@ PUBLISHED = (
     "https://alexm-personal-website-v2.s3.eu-central-1.amazonaws.com"
     "/blog/2022-02-01-serverless-deploy-image-to-text/model.pickle"
 )
-"""ResNet-101 with an attention decoder, trained on COCO: 250 MB (FACTS of the project; its author's page)."""
+"""ResNet-101 with an attention decoder, trained on COCO: 250 MB (its author's page)."""
 
 ATTEMPTS = 5
 """Failures in a row, without a byte in between, after which it is given up."""

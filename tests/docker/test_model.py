@@ -15,6 +15,7 @@ from typing import Any
 
 import docker
 import pytest
+from captioner.bundle import AVX512, DECODER, ENCODER
 from captioner.processor import has_avx512
 
 from tests.command import Command
@@ -84,7 +85,7 @@ def test_torch_prepares_the_model_or_serves_it(
     converted = build(engine, context, base_image)
     found = inside(engine, converted, INSTALLED)
     assert (found["modules"], found["left"]) == (["onnxruntime"], [])
-    graphs = ["decoder.onnx", "encoder.onnx", *(["encoder.avx512.onnx"] if has_avx512() else [])]
+    graphs = [ENCODER, DECODER, *(AVX512.values() if has_avx512() else ())]
     assert found["model"] == sorted([*graphs, *(f"{graph}.data" for graph in graphs), *JSON])
     # All but the model is as with any other model.
     assert layers(engine, converted)[:-2] == layers(engine, image)[:-2]

@@ -14,9 +14,9 @@ import numpy as np
 import onnx
 import pytest
 from captioner.beam import search
-from captioner.bundle import DECODER, ENCODER, ENCODER_AVX512, Bundle
+from captioner.bundle import AVX512, DECODER, ENCODER, Bundle
 from captioner.caption import load_model
-from captioner.onnx_backend import ENCODER_OUTPUTS, OnnxModel, encoder_file
+from captioner.onnx_backend import DECODER_OUTPUTS, ENCODER_OUTPUTS, OnnxModel, graph_file
 from captioner.preprocess import tensor
 from captioner.processor import has_avx512
 from convert import encoder
@@ -94,27 +94,54 @@ def test_the_graphs_run_on_every_processor(onnx_bundle: Path) -> None:
         assert file.stat().st_size < 100_000  # weights lie beside it
 
 
-def test_a_form_for_avx512_stands_beside_where_it_can_be_checked(onnx_bundle: Path) -> None:
+@pytest.mark.parametrize("file", [ENCODER, DECODER])
+def test_a_form_for_avx512_stands_beside_where_it_can_be_checked(file: str, onnx_bundle: Path) -> None:
     bundle = Bundle.load(onnx_bundle)
-    assert (onnx_bundle / ENCODER_AVX512).is_file() == has_avx512()
-    assert encoder_file(bundle, avx512=False) == ENCODER
-    if not has_avx512():
-        assert encoder_file(bundle, avx512=True) == ENCODER
-        return
-    assert encoder_file(bundle, avx512=True) == ENCODER_AVX512
-    graph = onnx.load(onnx_bundle / ENCODER_AVX512, load_external_data=False).graph
-    operators = Counter(node.op_type for node in graph.node if node.domain.endswith("nchwc"))
-    # The first convolution, then one and two bottlenecks of three, each first one with a fourth on the way around.
-    assert operators == {"Conv": 1 + 4 + 7, "MaxPool": 1, "ReorderOutput": 1}
+    assert (onnx_bundle / AVX512[file]).is_file() == has_avx512()
+    assert graph_file(bundle, file, avx512=False) == file
+    assert graph_file(bundle, file, avx512=True) == (AVX512[file] if has_avx512() else file)
+
+
+@pytest.mark.skipif(not has_avx512(), reason="this processor has no AVX-512")
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        # The first convolution, then one and two bottlenecks of three, each first one with a fourth on the way around.
+        (ENCODER, {"Conv": 1 + 4 + 7, "MaxPool": 1, "ReorderOutput": 1}),
+        # Query and gate, the LSTM, and the words.
+        (DECODER, {"Conv": 3}),
+    ],
+)
+def test_what_the_form_for_avx512_holds_in_blocks(file: str, expected: dict[str, int], onnx_bundle: Path) -> None:
+    graph = onnx.load(onnx_bundle / AVX512[file], load_external_data=False).graph
+    assert Counter(node.op_type for node in graph.node if node.domain.endswith("nchwc")) == expected
+    # Weights that are the same lie in one place.
     places = {e.value for tensor in graph.initializer for e in tensor.external_data if e.key == "location"}
-    assert places == {f"{ENCODER}.data", f"{ENCODER_AVX512}.data"}
-    assert (onnx_bundle / f"{ENCODER_AVX512}.data").stat().st_size < (
-        onnx_bundle / f"{ENCODER}.data"
-    ).stat().st_size / 4
+    assert places == {f"{file}.data", f"{AVX512[file]}.data"}
+
+
+@pytest.mark.skipif(not has_avx512(), reason="this processor has no AVX-512")
+@pytest.mark.parametrize("beams", [1, 3, 10])
+def test_the_form_for_avx512_computes_the_same(beams: int, onnx_bundle: Path) -> None:
+    """No size of the small model's decoder is a whole number of blocks."""
+    bundle = Bundle.load(onnx_bundle)
+    plain, fast = (OnnxModel(bundle, avx512=avx512) for avx512 in (False, True))
     image = tensor(synthetic(1)[0], bundle)
-    run = [OnnxModel(bundle, name).encoder.run(ENCODER_OUTPUTS, {"image": image}) for name in (ENCODER, ENCODER_AVX512)]
+    run = [model.encoder.run(ENCODER_OUTPUTS, {"image": image}) for model in (plain, fast)]
     for one, other in zip(*run, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
+    features, projection, hidden, cell = run[0]
+    assert hidden.shape[1] % 16
+    chance = np.random.default_rng(0)
+    inputs = {
+        "word": chance.integers(len(bundle.words), size=beams),
+        "hidden": chance.normal(hidden, size=(beams, hidden.shape[1])).astype(np.float32),
+        "cell": chance.normal(cell, size=(beams, cell.shape[1])).astype(np.float32),
+        "features": features,
+        "projection": projection,
+    }
+    for one, other in zip(*(model.decoder.run(DECODER_OUTPUTS, inputs) for model in (plain, fast)), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_a_sum_is_part_of_its_convolution(onnx_bundle: Path) -> None:
