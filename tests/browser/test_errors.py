@@ -47,7 +47,7 @@ SAID = [
     (error(415, "unsupported_media_type", "x"), "This is no picture", "X"),
     (error(422, "no_cat", "there is no cat on it"), "The API refused this (no_cat)", "There is no cat on it"),
     (error(500, "internal_error", "this is a bug"), "The function failed", "This is a bug"),
-    (refusal(500, "Internal server error"), "The function failed", "Its log says why"),
+    (refusal(500, "Internal server error"), "The function could not be started", "too many call it at once"),
     (refusal(502, "Internal server error"), "The function failed", "Its log says why"),
     (refusal(413, "Request Too Long"), "This picture is too large", "Send a smaller one"),
     (refusal(404, "Not Found"), "There is no such API any more", "new address"),
@@ -87,5 +87,16 @@ def test_a_tab_without_a_network_says_so(tab: Tab, scene: Scene) -> None:
     tab.choose(scene.file)
     expect_trouble(tab, "The API cannot be reached", "You are offline")
     tab.page.context.set_offline(False)
+    tab["#again"].click()
+    tab.expect_said(scene.caption)
+
+
+def test_an_answer_that_makes_no_sense_is_no_endless_wait(tab: Tab, gateway: Gateway, scene: Scene) -> None:
+    gateway.answers.append(Answer(200, b'{"caption": "a cat", "words": ["a", "cat"], "attention": [7, 7]}'))
+    tab.choose(scene.file)
+    expect_trouble(tab, "This page does not understand the answer", "TypeError")
+    expect(tab["#saying"]).to_have_text("")
+    assert len(tab.complaints) == 1  # for those who look into the console
+    tab.complaints.clear()
     tab["#again"].click()
     tab.expect_said(scene.caption)
