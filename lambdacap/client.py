@@ -18,6 +18,9 @@ READ_TIMEOUT = 35.0
 """Seconds; API Gateway gives up after 29."""
 PATIENCE = 120.0
 """Seconds that a cold start, or too many callers, may take altogether."""
+REFUSED = 15.0
+"""Seconds that the gateway's own 500 may take: so it words that Lambda runs as many executions as it may, which passes
+soon, and also that it may not call the function, which does not."""
 _TEMPORARY = {429, 503, 504}
 """Throttled, unavailable, and a function that was still starting when the gateway gave up on it."""
 
@@ -64,7 +67,7 @@ class Client:
         start, pause = self._clock(), 1.0
         while True:
             answer = self._post(photo, options)
-            if answer.status_code not in _TEMPORARY or self._clock() - start + pause > PATIENCE:
+            if self._clock() - start + pause > _patience(answer):
                 return self._read(answer, photo)
             share = pause * self._jitter()
             self._waiting(f"HTTP {answer.status_code}", share)
@@ -102,10 +105,7 @@ class Client:
             ) from error
 
     def _read(self, answer: requests.Response, photo: Photo) -> dict[str, Any]:
-        try:
-            content = answer.json()
-        except ValueError:
-            content = None
+        content = _content(answer)
         if answer.ok and isinstance(content, dict):
             return content
         error = content.get("error") if isinstance(content, dict) else None
@@ -121,6 +121,21 @@ class Client:
             status=answer.status_code,
             hint=_HINTS.get(answer.status_code, "`lambdacap status` says whether the deployment is healthy."),
         )
+
+
+def _content(answer: requests.Response) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    try:
+        return answer.json()
+    except ValueError:
+        return None
+
+
+def _patience(answer: requests.Response) -> float:
+    """Seconds from the first call within which it may be worth another."""
+    if answer.status_code in _TEMPORARY:
+        return PATIENCE
+    content = _content(answer) if answer.status_code == 500 else None
+    return REFUSED if isinstance(content, dict) and "message" in content and "error" not in content else 0.0
 
 
 _HINTS = {

@@ -73,7 +73,7 @@ def test_an_error_of_the_api_is_told_in_its_own_words(caption: Call) -> None:
         (403, b'{"message": "Forbidden"}', "403 Forbidden", "wants a key"),
         (404, b"{}", "404 Not Found", "no such API any more"),
         (413, b'{"message": "Request Too Long"}', "413 Request Too Long", "too large"),
-        (500, b'{"message": "Internal server error"}', "500 Internal server error", "lambdacap status"),
+        (500, b"<html>", "500 Internal Server Error", "lambdacap status"),
         (502, b'{"message": "Internal server error"}', "502 Internal server error", "its log"),
         (400, b"[]", "400 Bad Request", "lambdacap status"),
         (400, b'{"error": "text"}', "400 Bad Request", "lambdacap status"),
@@ -102,6 +102,24 @@ def test_a_cold_start_is_waited_out(status: int, caption: Call, time: Time) -> N
     assert time.waits == [(f"HTTP {status}", 1.0), (f"HTTP {status}", 2.0)]
     assert len(server.asked) == 3
     assert {asked.body for asked in server.asked} == {PHOTO.content}
+
+
+def test_too_many_executions_are_waited_out(caption: Call, time: Time) -> None:
+    """Lambda's 429 to the gateway is the gateway's 500 to its caller."""
+    refused = Answer(500, b'{"message": "Internal server error"}')
+    with serving(refused, CAPTION) as server:
+        assert caption(server.url)["caption"] == "a dog"
+    assert time.waits == [("HTTP 500", 1.0)]
+    # So does a gateway speak that may not call the function at all, which no wait changes.
+    with serving(refused) as server, pytest.raises(CallError, match="500 Internal server error") as caught:
+        caption(server.url)
+    assert "lambdacap status" in caught.value.hint
+    assert sum(seconds for _, seconds in time.waits[1:]) <= client.REFUSED
+    # The handler's own is a bug, which it would meet again.
+    own = Answer(500, b'{"error": {"code": "internal_error", "message": "this is a bug"}}')
+    with serving(own) as server, pytest.raises(CallError, match="this is a bug"):
+        caption(server.url)
+    assert len(server.asked) == 1
 
 
 def test_patience_ends(caption: Call, time: Time) -> None:
