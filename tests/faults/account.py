@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+ACCOUNT = "000000000000"
 VOLATILE = {
     "ResponseMetadata",
     "RevisionId",
@@ -25,11 +26,15 @@ VOLATILE = {
     "RoleLastUsed",
     "LastUpdateStatus",
     "StateReason",
+    "StateReasonData",
+    "StateUpdatedTimestamp",
+    "StateValue",
+    "AlarmConfigurationUpdatedTimestamp",
     "cacheNamespace",
     "storedBytes",
     "value",
 }
-"""Keys of dates, revisions, random ids and secrets."""
+"""Keys of dates, revisions, random ids, secrets, and of what an alarm says of calls."""
 
 
 class Account:
@@ -39,8 +44,8 @@ class Account:
         self.home = home
         self._endpoint = endpoint
         session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")  # noqa: S106
-        services = ("ecr", "iam", "logs", "lambda", "apigateway")
-        self.ecr, self.iam, self.logs, self.lambda_, self.gateway = (
+        services = ("ecr", "iam", "logs", "lambda", "apigateway", "sns", "cloudwatch", "budgets")
+        self.ecr, self.iam, self.logs, self.lambda_, self.gateway, self.sns, self.cloudwatch, self.budgets = (
             session.client(service, endpoint_url=endpoint)  # type: ignore[call-overload]
             for service in services
         )
@@ -55,6 +60,9 @@ class Account:
             "apis": self._apis(name),
             "usage plans": self._usage_plans(name),
             "keys": [key for key in self.gateway.get_api_keys()["items"] if key["name"].startswith(name)],
+            "topic": self._topic(name),
+            "alarms": self.cloudwatch.describe_alarms(AlarmNamePrefix=name)["MetricAlarms"],
+            "budget": self._budget(name),
             "copies": self._copies(name),
             "record": self._record(name),
         }
@@ -147,6 +155,19 @@ class Account:
             for plan in self.gateway.get_usage_plans()["items"]
             if plan["name"].startswith(name)
         ]
+
+    def _topic(self, name: str) -> object:
+        arn = f"arn:aws:sns:us-east-1:{ACCOUNT}:{name}"
+        tags = _found(lambda: self.sns.list_tags_for_resource(ResourceArn=arn)["Tags"])
+        if tags is None:
+            return None
+        told = self.sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]
+        return {"tags": tags, "told": sorted((one["Protocol"], one["Endpoint"]) for one in told)}
+
+    def _budget(self, name: str) -> object:
+        where = {"AccountId": ACCOUNT, "BudgetName": f"{name}-us-east-1"}
+        budget = _found(lambda: self.budgets.describe_budget(**where)["Budget"])
+        return budget and {key: budget[key] for key in ("BudgetLimit", "BudgetType", "TimeUnit", "CostFilters")}
 
     def _copies(self, name: str) -> list[str]:
         folder = self.home / "local" / "images" / name

@@ -105,18 +105,22 @@ def run_ahead() -> None:
 def serve() -> None:
     run_ahead()  # before anything takes `sleep` for a default
     import boto3
-    from botocore.loaders import JSONFileLoader
+    from botocore.loaders import JSONFileLoader, Loader, create_loader
 
     from lambdacap import aws, cli
 
     modules = ("pipeline", "teardown", "rollback", "views", "cost", "pricing", "policy", "status", "cli_checks")
-    for module in ("docker", "requests", "rich.status", "rich.table", *(f"lambdacap.{name}" for name in modules)):
+    others = ("docker", "requests", "rich.status", "rich.table", "typer._adapters")
+    for module in (*others, *(f"lambdacap.{name}" for name in modules)):
         importlib.import_module(module)
-    # Each command would parse the descriptions of seven services, which takes longer than all of its calls.
-    parse = cache(JSONFileLoader().load_file)
+    # Each command would look for and parse the descriptions of ten services, which takes longer than all of its calls.
+    parse, known = cache(JSONFileLoader().load_file), cache(create_loader().list_available_services)
     JSONFileLoader.load_file = lambda _, path: parse(path)  # type: ignore[assignment, method-assign]
-    for service in ("sts", "ecr", "iam", "logs", "lambda", "apigateway", "resourcegroupstaggingapi"):
-        boto3.Session(region_name="us-east-1").client(service)
+    Loader.list_available_services = lambda _, type_name: known(type_name)  # type: ignore[assignment, method-assign]
+    session = boto3.Session(region_name="us-east-1")
+    for service in ("sts", "ecr", "iam", "logs", "lambda", "apigateway", "sns", "cloudwatch", "budgets"):
+        session.client(service)
+    session.client("resourcegroupstaggingapi")
     aws.READ_TIMEOUT = READ_TIMEOUT
     gc.freeze()  # or each command would look through all of that for garbage, and copy its pages
     for line in sys.stdin:

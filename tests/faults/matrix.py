@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 from lambdacap.deployment import Deployment, Records
 from lambdacap.events import silent
@@ -38,10 +38,28 @@ STUB = Path(__file__).parents[1] / "stub_image"
 ACCOUNT, REGION = "000000000000", "us-east-1"
 PASSING = ("throttled", "500", "503", "reset", "silence", "truncated")
 """Faults that a second attempt may not meet; the others stay, or end the command."""
-PHASES = ("deploy", "redeploy", "teardown")
+PHASES = ("deploy", "redeploy", "more", "less", "teardown")
+"""`redeploy` changes the image and the memory; `more` adds the options of `MORE`, and `less` takes them away."""
+_MORE = {
+    "log-retention": 30,
+    "rate": 5,
+    "quota": 500,
+    "reserved-concurrency": 5,
+    "alarm-email": "owner@example.com",
+    "budget": 20,
+}
+MORE = [word for option, value in _MORE.items() for word in (f"--{option}", value)]
 AT_ONCE, SECOND, LOST = "at once", "second run", "lost"
 NOT_MADE = "not made"
 """Of a call that only waits for Lambda, runs make more or fewer."""
+
+
+class Standing(NamedTuple):
+    """What is deployed: the image live before, if any, the one that is, and whether with the options of `MORE`."""
+
+    previous: int | None
+    image: int
+    more: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,91 +91,110 @@ class Bench:
 
     def __init__(self, name: str, proxy: Proxy, run: Commands, account: Account, images: tuple[Path, Path]) -> None:
         self.name, self.proxy, self.run, self.account, self.images = name, proxy, run, account, images
-        self.version: int | None = None
-        """Which of the two images is deployed; None when nothing is."""
-        self.expected: dict[tuple[int | None, int], dict[str, Any]] = {}
-        """(Image deployed before, image deployed) → the state that undisturbed runs come to."""
+        self.standing: Standing | None = None
+        """None when nothing is deployed."""
+        self.expected: dict[Standing, dict[str, Any]] = {}
+        """The states that undisturbed runs come to."""
 
-    def arguments(self, phase: str, image: int) -> list[object]:
-        if phase == "teardown":
+    def arguments(self, target: Standing | None) -> list[object]:
+        """Of the command that makes `target` of whatever stands."""
+        if target is None:
             return ["teardown", "--yes", "--name", self.name, "--local"]
         # With a key, since that has the most calls.
-        options = ["--memory", (1024, 2048)[image], "--image", self.images[image], "--auth", "key"]
-        return ["deploy", "--local", "--no-docker", "--name", self.name, *options]
+        options = ["--memory", (1024, 2048)[target.image], "--image", self.images[target.image], "--auth", "key"]
+        return ["deploy", "--local", "--no-docker", "--name", self.name, *options, *(MORE if target.more else [])]
 
-    def undisturbed(self, phase: str, image: int = 0) -> list[Call]:
-        """Runs a phase without any fault, and returns its calls."""
+    def bring(self, target: Standing | None) -> list[Call]:
+        """Runs a command without any fault, and returns its calls."""
         self.proxy.watch(None)
-        result = self.run(*self.arguments(phase, image))
+        result = self.run(*self.arguments(target))
         assert result.code == 0, result
-        before, self.version = self.version, None if phase == "teardown" else image
-        if phase == "teardown":
-            assert self.account.snapshot(self.name) == {}
-        else:
-            self.expected.setdefault((before, image), self.account.snapshot(self.name))
+        self.standing = target
+        found = self.account.snapshot(self.name)
+        difference = _difference(self.expected.setdefault(target, found) if target else {}, found)
+        assert difference == "", difference
         return self.proxy.calls
 
     def learn(self) -> dict[str, list[Call]]:
-        """The calls of each phase, and the states between them."""
-        calls = {"deploy": self.undisturbed("deploy")}
-        calls["redeploy"] = self.undisturbed("redeploy", 1)
-        self.undisturbed("redeploy", 0)
-        calls["teardown"] = self.undisturbed("teardown")
+        """The calls of each phase, and every state between them.
+
+        Of `more` those that a deploy without change does not make, and of `less` those that are neither's.
+        """
+        calls = {"deploy": self.bring(Standing(None, 0))}
+        self.bring(Standing(None, 0, more=True))
+        self.bring(Standing(None, 0))
+        self.bring(Standing(0, 1))
+        usual = set(self.bring(Standing(0, 1)))
+        calls["more"] = [call for call in self.bring(Standing(0, 1, more=True)) if call not in usual]
+        known = {call[:2] for call in [*usual, *calls["more"]]}
+        calls["less"] = [call for call in self.bring(Standing(0, 1)) if call[:2] not in known]
+        calls["redeploy"] = self.bring(Standing(1, 0))
+        self.bring(Standing(1, 0, more=True))
+        calls["teardown"] = self.bring(None)
         return calls
 
-    def prepare(self, phase: str) -> None:
-        """Bring about what the phase starts from."""
-        if phase == "deploy" and self.version is not None:
-            self.undisturbed("teardown")
-        if phase != "deploy" and self.version is None:
-            self.undisturbed("deploy")
-            if phase == "redeploy":
-                self.undisturbed("redeploy", 1)
+    def prepare(self, phase: str) -> Standing | None:
+        """Bring about what the phase starts from; returns what it makes of it."""
+        if phase == "deploy":
+            if self.standing:
+                self.bring(None)
+            return Standing(None, 0)
+        more = phase in ("less", "teardown")
+        if self.standing is None:
+            self.bring(Standing(None, 0, more=phase == "teardown"))
+        standing = self.standing or Standing(None, 0)
+        if standing.more != more:
+            standing = standing._replace(more=more)
+            self.bring(standing)
+        if phase == "teardown":
+            return None
+        if standing.previous is None:
+            standing = Standing(0, 1, more=more)
+            self.bring(standing)
+        if phase == "redeploy":
+            return Standing(standing.image, 1 - standing.image)
+        return standing._replace(more=not more)
 
     def clear(self) -> None:
         """Whatever is there: away with it, so that one lost case does not spoil the next."""
         self.proxy.watch(None)
         for _ in range(3):
-            self.run(*self.arguments("teardown", 0))
-        self.version = None
+            self.run(*self.arguments(None))
+        self.standing = None
 
     def try_out(self, case: Case) -> Outcome:
         try:
-            self.prepare(case.phase)
-            return Outcome(case, self._try_out(case))
+            return Outcome(case, self._try_out(case, self.prepare(case.phase)))
         except (LostError, AssertionError) as error:
             self.clear()
             return Outcome(case, LOST, str(error))
 
-    def _try_out(self, case: Case) -> str:
-        image = 1 - self.version if case.phase == "redeploy" and self.version is not None else 0
-        arguments = self.arguments(case.phase, image)
+    def _try_out(self, case: Case, target: Standing | None) -> str:
+        arguments = self.arguments(target)
         fault = Fault(case.call, case.kind, case.lasting)
         self.proxy.watch(fault, self.run.kill)
         first = self.run(*arguments)
         self.proxy.watch(None)
-        before = self.version
         if fault.met:
             _check_words(first, case)
-        if first.code == 0 and self._difference(case, before, image) == "":
+        if first.code == 0 and self._difference(target) == "":
             fate = AT_ONCE if fault.met else NOT_MADE
         else:
             # A lost answer may leave a twin behind, of which the run that met it cannot know.
             second = self.run(*arguments)
             # What a teardown had left to do may have been nothing but to say so.
-            done = case.phase == "teardown" and "nothing named" in second.stderr
+            done = target is None and "nothing named" in second.stderr
             if second.code != 0 and not done:
                 raise LostError(f"the second run failed: {second.stderr}")
-            if difference := self._difference(case, before, image):
+            if difference := self._difference(target):
                 raise LostError(f"after the second run: {difference}\n{second.stderr}")
             fate = SECOND
-        self.version = None if case.phase == "teardown" else image
+        self.standing = target
         return fate
 
-    def _difference(self, case: Case, before: int | None, image: int) -> str:
+    def _difference(self, target: Standing | None) -> str:
         """In what the state differs from that of undisturbed runs; empty: in nothing."""
-        expected = {} if case.phase == "teardown" else self.expected[before, image]
-        return _difference(expected, self.account.snapshot(self.name))
+        return _difference(self.expected[target] if target else {}, self.account.snapshot(self.name))
 
 
 def _check_words(result: Result, case: Case) -> None:
@@ -200,7 +237,7 @@ def benches(folder: Path, number: int) -> Iterator[list[Bench]]:
         (image / "version.txt").write_text(str(index), "utf-8")
     try:
         with contextlib.ExitStack() as stack:
-            made = []
+            made: list[Bench] = []
             for index in range(number):
                 own = folder / f"home-{index}"
                 (own / "local").mkdir(parents=True)

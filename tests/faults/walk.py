@@ -1,6 +1,6 @@
 """A random walk of deploys, faults, kills, changes by hand, rollbacks and teardowns: at its end nothing is left.
 
-python -m tests.faults.walk [--walks 6] [--steps 50] [--seed S]
+python -m tests.faults.walk [--walks 4] [--steps 50] [--seed S]
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, seed, settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from tests.faults.account import Account
-from tests.faults.matrix import Bench, Case, benches, cases
+from tests.faults.matrix import Bench, Case, Standing, benches, cases
 from tests.faults.proxy import Fault
 
 
@@ -87,11 +87,12 @@ class Walk(RuleBasedStateMachine):
             self.fail((arguments, result))
         return result.code
 
-    @rule(image=strategies.integers(0, 1))
-    def deploy(self, image: int) -> None:
+    @rule(image=strategies.integers(0, 1), more=strategies.booleans())
+    def deploy(self, image: int, more: bool) -> None:
         self.bench.proxy.watch(None)
-        self.command("deploy", *self.bench.arguments("deploy", image), codes=(0,))
-        again = self.bench.run(*self.bench.arguments("deploy", image), "--dry-run", "--json")
+        arguments = self.bench.arguments(Standing(None, image, more))
+        self.command("deploy", *arguments, codes=(0,))
+        again = self.bench.run(*arguments, "--dry-run", "--json")
         if {change["action"] for change in again.data["changes"]} != {"keep"}:
             self.fail(again)
 
@@ -100,7 +101,8 @@ class Walk(RuleBasedStateMachine):
         case = chance.choice(self.cases)
         self.bench.proxy.watch(Fault(case.call, case.kind, case.lasting), self.bench.run.kill)
         self.story.append(str(case))
-        self.command(case.kind, *self.bench.arguments(case.phase, image), codes=(0, 1, -9))
+        target = None if case.phase == "teardown" else Standing(None, image, case.phase == "more")
+        self.command(case.kind, *self.bench.arguments(target), codes=(0, 1, -9))
         self.bench.proxy.watch(None)
 
     @rule(what=strategies.sampled_from(sorted(BY_HAND)))
@@ -120,7 +122,7 @@ class Walk(RuleBasedStateMachine):
     @rule()
     def tear_down(self) -> None:
         self.bench.proxy.watch(None)
-        self.command("teardown", *self.bench.arguments("teardown", 0), codes=(0, 1))
+        self.command("teardown", *self.bench.arguments(None), codes=(0, 1))
         if left := self.bench.account.snapshot(self.bench.name):
             self.fail(f"left: {left}")
 
@@ -149,7 +151,7 @@ def walk(bench: Bench, steps: int, walks: int, number: int) -> Counter[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="A random walk of deploys, faults and teardowns.")
-    parser.add_argument("--walks", type=int, default=6, help="default: %(default)s")
+    parser.add_argument("--walks", type=int, default=4, help="default: %(default)s")
     parser.add_argument("--steps", type=int, default=50, help="of one walk at the most (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     arguments = parser.parse_args()
