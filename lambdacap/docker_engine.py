@@ -6,12 +6,14 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
+import socket
 import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lambdacap.errors import EngineError
 from lambdacap.events import Report, Warned
@@ -40,7 +42,7 @@ def connect() -> DockerClient:
     for url, tls in _places():
         try:
             return _ping(url, tls)
-        except (DockerException, OSError) as error:
+        except (DockerException, OSError, ValueError) as error:  # the SDK's URL parser raises the last
             failures.append(f"{url}: {root_cause(error)}")
     denied = any("Permission denied" in failure for failure in failures)
     raise EngineError(
@@ -90,7 +92,7 @@ def host() -> str | None:
     from docker.errors import DockerException
 
     for url, tls in _places():
-        with contextlib.suppress(DockerException, OSError):
+        with contextlib.suppress(DockerException, OSError, ValueError):
             _ping(url, tls).close()
             return url
     return None
@@ -127,35 +129,64 @@ def root_cause(error: BaseException) -> str:
 
 
 def _ping(url: str, tls: Any) -> DockerClient:  # noqa: ANN401 - the SDK's TLSConfig, or None
+    """A client of the engine at `url`. When none answers there, nothing that was opened stays open."""
     from docker import DockerClient
+    from docker.constants import MINIMUM_DOCKER_API_VERSION
+    from docker.errors import DockerException
 
     if url.startswith("ssh://") and importlib.util.find_spec("paramiko") is None:
         raise OSError("an engine behind SSH needs paramiko: pip install 'docker[ssh]'")
-    engine = DockerClient(base_url=url, tls=tls or False, timeout=PING_TIMEOUT)
-    try:
-        engine.ping()
-        engine.api.timeout = ENGINE_TIMEOUT
-    except BaseException:
-        engine.close()
-        raise
-    return engine
+    _knock(url)
+    # A client that is not given a version asks for it while it is made, and cannot be closed when that fails.
+    first = DockerClient(base_url=url, version=MINIMUM_DOCKER_API_VERSION, tls=tls or False, timeout=PING_TIMEOUT)
+    with contextlib.closing(first):
+        answer = first.version(api_version=False)
+    version = answer.get("ApiVersion") if isinstance(answer, dict) else None
+    if not isinstance(version, str) or not re.fullmatch(r"\d+\.\d+", version):
+        raise DockerException("what answers there is no Docker engine")
+    return DockerClient(base_url=url, version=version, tls=tls or False, timeout=ENGINE_TIMEOUT)
+
+
+def _knock(url: str) -> None:
+    """Raises `OSError` when nobody listens at a Unix socket: the SDK would leave its own socket open."""
+    from docker.utils import parse_host
+
+    address = cast("str", parse_host(url))  # not bytes, as its stub has it
+    if address.startswith("npipe:"):
+        raise OSError("named pipes are there on Windows only")
+    if address.startswith("http+unix://"):
+        with socket.socket(socket.AF_UNIX) as knocking:
+            knocking.settimeout(PING_TIMEOUT)
+            knocking.connect(f"/{address.removeprefix('http+unix://').lstrip('/')}")
 
 
 def _places() -> Iterator[tuple[str, Any]]:
     """Where an engine may be: DOCKER_HOST if it is set, else the chosen context, else the default and usual sockets."""
-    from docker.utils import kwargs_from_env
-
     if url := os.environ.get("DOCKER_HOST"):
-        yield url, kwargs_from_env().get("tls")
+        yield url, _tls()
         return
     context = _context()
     yield str(context.Host), context.TLSConfig
     if context.name != "default":
         return  # the user chose it: another engine would surprise
-    for socket in _SOCKETS:
-        path = Path(os.path.expandvars(socket)).expanduser()
+    for place in _SOCKETS:
+        path = Path(os.path.expandvars(place)).expanduser()
         if path.is_socket() and f"unix://{path}" != context.Host:
             yield f"unix://{path}", None
+
+
+def _tls() -> Any:  # noqa: ANN401 - the SDK's TLSConfig, or None
+    """What DOCKER_TLS_VERIFY and DOCKER_CERT_PATH ask for."""
+    from docker.errors import TLSParameterError
+    from docker.utils import kwargs_from_env
+
+    try:
+        return kwargs_from_env().get("tls")
+    except TLSParameterError as error:
+        raise EngineError(
+            "DOCKER_TLS_VERIFY or DOCKER_CERT_PATH is set, but there are no certificates to show to the engine",
+            hint="Put cert.pem, key.pem and ca.pem into DOCKER_CERT_PATH (~/.docker without it), or unset both.",
+        ) from error
 
 
 def _context() -> Any:  # noqa: ANN401 - the SDK's Context

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-NO_ENGINE = "tcp://127.0.0.1:1"
+NO_ENGINE = "unix:///nowhere/docker.sock"
 LAMBDACAP = Path(sys.executable).with_name("lambdacap")
 
 
@@ -50,6 +50,7 @@ class Command:
             "LAMBDACAP_HOME": str(self.home),
             "AWS_EC2_METADATA_DISABLED": "true",  # the role of the machine that tests is nobody's business
             "DOCKER_HOST": NO_ENGINE,
+            "PYTHONWARNINGS": "always::ResourceWarning",  # what is left open says so on stderr
             **self.environ,
         }
 
@@ -65,9 +66,10 @@ class Command:
         )
 
     def __call__(self, *arguments: object, code: int | None = 0) -> Result:
-        """The result; asserts the exit code unless `code` is None."""
+        """The result; asserts the exit code unless `code` is None, and that nothing was left open."""
         with self.start(*arguments) as process:
             stdout, stderr = process.communicate(timeout=self.seconds)
         result = Result(process.returncode, stdout, stderr)
         assert code is None or result.code == code, f"exit code {result.code}\n{stdout}\n{stderr}"
+        assert "ResourceWarning" not in stderr, stderr
         return result

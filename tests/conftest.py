@@ -47,10 +47,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @contextmanager
 def without_engine() -> Iterator[None]:
-    """These tests are about function processes; those in tests/docker are about engines.
-
-    Not a missing Unix socket: there Docker's SDK leaves its own unclosed, and warnings are errors.
-    """
+    """These tests are about function processes; those in tests/docker are about engines."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_HOST", NO_ENGINE)
         yield

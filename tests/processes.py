@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 _LISTEN = "0A"
@@ -56,3 +59,27 @@ def listens(port: int) -> bool:
     """Whether anything answers at `port` of 127.0.0.1."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextlib.contextmanager
+def nothing_stays_open() -> Iterator[None]:
+    """Asserts that this process has, after the block, the open files and sockets and the children that it had before.
+
+    A server that the test runs in this process may take a moment to close its end.
+    """
+    before = _held()
+    yield
+    deadline = time.monotonic() + 3
+    while _held() != before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert _held() == before
+
+
+def _held() -> tuple[list[str], list[str]]:
+    files = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # that of the listing itself
+            files.append(str(descriptor.readlink()))
+    tasks = Path("/proc/self/task").iterdir()
+    children = [child for task in tasks for child in (task / "children").read_text("ascii").split()]
+    return sorted(files), sorted(children)

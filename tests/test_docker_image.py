@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lambdacap import docker_engine
 from lambdacap.docker_image import _follow_push, content_tag, context, context_files
-from lambdacap.errors import EngineError, SettingsError
+from lambdacap.errors import SettingsError
 from lambdacap.events import Event, Progress, silent
 
 Make = Callable[[dict[str, str]], Path]
@@ -140,12 +139,3 @@ def test_an_error_in_the_stream_is_found() -> None:
 
 def test_a_stream_without_digest_is_a_failure() -> None:
     assert _follow_push(PUSHED[:-1], silent) == ("", "the engine ended the push without a digest")
-
-
-def test_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Not a missing Unix socket: there the SDK leaves its own unclosed, and warnings are errors.
-    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
-    assert docker_engine.host() is None
-    with pytest.raises(EngineError, match="no Docker engine answers") as caught:
-        docker_engine.connect()
-    assert "--local" in caught.value.hint

@@ -26,6 +26,8 @@ KIND = "local cloud"
 START_LIMIT = 60.0
 """Seconds; it takes one or two, more on a machine that compiles bytecode for the first time."""
 STOP_LIMIT = 30.0
+PATIENCE = 5.0
+"""Seconds that a running cloud may take to say that it runs."""
 CONCURRENCY = min(10, 2 * (os.cpu_count() or 1) + 2)
 """Events that run at a time, of all functions together; what goes beyond is answered with 429. A new AWS account has
 10, and a small machine would do as much with fewer."""
@@ -208,7 +210,7 @@ def _get(url: str) -> dict[str, Any] | None:
     with requests.Session() as session:
         session.trust_env = False  # a proxy does not know our 127.0.0.1
         try:
-            answer = session.get(url, timeout=5)
+            answer = session.get(url, timeout=PATIENCE)
             return dict(answer.json()) if answer.ok else None
         except (requests.RequestException, ValueError):
             return None

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import gc
+import contextlib
 import os
 import subprocess
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
 import docker
 import pytest
-from docker.errors import DockerException
 
-from lambdacap import docker_image
+from lambdacap import docker_engine, docker_image
+from lambdacap.errors import EngineError
 from lambdacap.events import silent
 from tests.command import Command
 
@@ -33,20 +32,12 @@ def unavailable(reason: str) -> NoReturn:
 @pytest.fixture(scope="session")
 def engine() -> Iterator[docker.DockerClient]:
     """The engine that DOCKER_HOST, or the default socket, leads to."""
-    reason = ""
-    with warnings.catch_warnings():
-        # The SDK leaves the socket open on which nobody answered.
-        warnings.simplefilter("ignore", ResourceWarning)
-        try:
-            client = docker.from_env(timeout=300)
-            client.ping()
-        except DockerException as error:
-            reason = str(error)[:200]
-        gc.collect()
-    if reason:
-        unavailable(f"no Docker engine answers ({reason})")
-    yield client
-    client.close()
+    try:
+        found = docker_engine.connect()
+    except EngineError as error:
+        unavailable(error.message)
+    with contextlib.closing(found):
+        yield found
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +63,7 @@ def image(engine: docker.DockerClient, base_image: str) -> str:
 def with_engine(engine: docker.DockerClient, base_image: str, lambdacap: Command, name: str) -> Iterator[Command]:
     """The installed command with the engine and the base image; what it builds is gone afterwards."""
     environ = {
-        "DOCKER_HOST": os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"),
+        "DOCKER_HOST": docker_engine.host() or "",
         "LAMBDACAP_BASE_IMAGE": base_image,
         "LAMBDACAP_NAME": f"docker-{name}",
     }

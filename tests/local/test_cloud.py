@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from lambdacap.events import silent
 from lambdacap.local import cloud
 from tests import processes
 from tests.command import Command
+from tests.nobody import dead_port, full_queue
 
 PICTURE = b"\xff\xd8\x00\xff"
 
@@ -158,6 +160,19 @@ def test_no_note_is_no_cloud(tmp_path: Path) -> None:
     with pytest.raises(LocalCloudError, match="there is no local cloud"):
         cloud.read_cloud(tmp_path)
     assert cloud.stop(tmp_path, silent) is False
+
+
+@pytest.mark.parametrize("queue_is_full", [False, True], ids=["nobody", "silence"])
+def test_nothing_stays_open_where_no_cloud_answers(
+    queue_is_full: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cloud, "PATIENCE", 0.2)
+    port = dead_port()
+    (tmp_path / "local").mkdir()
+    cloud.write_cloud(tmp_path, cloud.Cloud(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port}"))
+    with full_queue(("127.0.0.1", port)) if queue_is_full else nullcontext(), processes.nothing_stays_open():
+        assert cloud.running(tmp_path) is None
+        assert cloud.stop(tmp_path, silent) is False
 
 
 def test_somebody_else_at_the_noted_address_is_not_our_cloud(own_cloud: Command) -> None:
