@@ -19,6 +19,7 @@ HEAVY = {
 
 ALLOWED = {
     "": set[str](),
+    "children": set[str](),
     "errors": set[str](),
     "events": set[str](),
     "settings": {"errors"},

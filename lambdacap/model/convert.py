@@ -11,12 +11,12 @@ import importlib.util
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lambdacap import children
 from lambdacap.errors import ModelError
 from lambdacap.events import Finished, Progress, Report, Started
 from lambdacap.hints import install_extra
@@ -51,8 +51,8 @@ def convert(file: Path, folder: Path, conversion: Conversion, report: Report) ->
     """Convert the model file into a bundle in `folder`; returns its `model.json`. Raises `ModelError`."""
     check_extra()
     report(Started(KIND, f"converting {file.name}"))
-    command = [sys.executable, "-m", "convert", str(file), "--output", str(folder), "--json", *conversion.arguments()]
-    environment = {**os.environ, "PYTHONPATH": str(default_image()), "PYTHONUNBUFFERED": "1"}
+    command = children.python("convert", f"--output={folder}", "--json", *conversion.arguments(), "--", file)
+    environment = children.environment(os.environ, [default_image()])
     last: dict[str, Any] = {}
     with (
         tempfile.TemporaryFile("w+") as errors,
