@@ -19,16 +19,15 @@ from pathlib import Path
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-import journal
-import picture
-from gateway import HttpError, Response, error_response, event, json_response, request
-from journal import since
+from serving import journal, picture
+from serving.gateway import HttpError, Response, error_response, event, json_response, request
+from serving.journal import since
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gateway import Request
     from PIL.Image import Image
+    from serving.gateway import Request
 
 METHODS = "GET, POST, OPTIONS"
 
@@ -119,7 +118,7 @@ def respond(http: Request, entry: dict[str, object]) -> Response:
         case "POST":
             return answer_picture(http, entry)
         case "GET":
-            from page import page  # what it imports no photo has to wait for
+            from serving.page import page  # what it imports no photo has to wait for
 
             return page(http, str(about.get("model", "")))
         case "OPTIONS":

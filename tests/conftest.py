@@ -13,14 +13,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from lambdacap import docker_image, pipeline
-from lambdacap.aws import connect
-from lambdacap.deployment import Deployment, Records
+from lambdacap.aws.clients import connect
+from lambdacap.deployment.record import Deployment, Records
 from lambdacap.events import silent
+from lambdacap.images import docker_image
 from lambdacap.local import cloud
+from lambdacap.operations import deploy
+from lambdacap.operations.teardown import teardown
 from lambdacap.resources import Site
 from lambdacap.settings import Settings
-from lambdacap.teardown import teardown
 from tests import processes
 from tests.command import NO_ENGINE, Command
 
@@ -88,7 +89,7 @@ def standing_deployment(name: str, home: Path) -> Iterator[Settings]:
     """
     settings = Settings(name=name, local=True, docker=False, image=STUB, home=home)
     with without_engine():
-        pipeline.deploy(settings, silent)
+        deploy.deploy(settings, silent)
     yield settings
     with without_engine():
         teardown(settings, silent)
@@ -110,9 +111,9 @@ def site(settings: Settings) -> Site:
 
 
 @pytest.fixture
-def deployed(settings: Settings) -> Iterator[pipeline.Deployed]:
+def deployed(settings: Settings) -> Iterator[deploy.Deployed]:
     """The stub, deployed in the session's local cloud."""
-    yield pipeline.deploy(settings, silent)
+    yield deploy.deploy(settings, silent)
     if settings.name in {d.name for d in Records(settings.home).all()}:
         teardown(settings, silent)
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from lambdacap import docker_image
+from lambdacap.images import docker_image
 from lambdacap.settings import Settings
 
 if TYPE_CHECKING:

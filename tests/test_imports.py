@@ -1,4 +1,4 @@
-"""Imports point one way: cli → pipeline, client, console → resources → aws, docker_image → settings, errors."""
+"""Folders stand in one order, and each imports only from those after it."""
 
 from __future__ import annotations
 
@@ -17,54 +17,41 @@ HEAVY = {
     *("numpy", "onnxruntime", "onnx", "torch", "ministack"),
 }
 
-ALLOWED = {
-    "": set[str](),
-    "children": set[str](),
-    "errors": set[str](),
-    "events": set[str](),
-    "settings": {"errors"},
-    "console": {"errors", "events"},
-    "metadata": set[str](),
-    "photo": {"errors", "metadata"},
-    "client": {"errors", "photo"},
-    "batch": {"errors"},
-    "results": {"errors"},
-    "attention": {"errors", "photo"},
-    "lock": set[str](),
-    "deployment": {"settings", "errors", "lock"},
-    "hints": set[str](),
-    "aws": {"errors", "hints"},
-    "docker_engine": {"errors", "events"},
-    "docker_image": {"docker_engine", "settings", "errors", "events"},
-    "docker_layers": {"docker_engine", "docker_image", "errors", "events"},
-}
-"""Module → what it may import of ours, for those that the others stand on."""
+ORDER = (
+    {"cli"},
+    {"insight"},
+    {"operations"},
+    {"client"},
+    {"resources"},
+    {"local"},
+    {"model", "images", "deployment"},
+    {"aws"},
+    {"settings", "events", "errors", "children"},
+)
+"""From what a user types down to the ground. Those named together do not know one another."""
+GROUND = {"settings": {"errors"}}
+"""What on the ground stands on its neighbour all the same."""
 
 
 def module(path: Path) -> str:
-    """`lambdacap/resources/api.py` → `resources.api`, `lambdacap/__init__.py` → ``."""
+    """`lambdacap/resources/role.py` → `resources.role`, `lambdacap/__init__.py` → ``."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported(path: Path, *, always: bool = False) -> set[str]:
-    """What a file imports, in full; `always`: only what importing the file itself imports."""
-    found: set[str] = set()
+def folder(name: str) -> str:
+    return name.partition(".")[0]
 
-    def visit(node: ast.AST) -> None:
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            return  # types only: nothing is loaded
-        if always and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            return
+
+def imported(path: Path) -> set[str]:
+    """What a file imports, in full: within functions and for types, too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             found.update(name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
+            assert not node.level, f"{path}: imports are written in full"
             found.update(f"{node.module}.{name.name}" for name in node.names)
-        for child in ast.iter_child_nodes(node):
-            visit(child)
-
-    visit(ast.parse(path.read_text("utf-8")))
     return found
 
 
@@ -73,71 +60,52 @@ def packages(path: Path) -> set[str]:
 
 
 def ours(path: Path) -> set[str]:
-    """Our own modules that a file imports."""
-    known = {module(file) for file in FILES}
+    """The folders, and modules that lie beside them, of which a file imports something."""
     names = {name.removeprefix("lambdacap.") for name in imported(path) if name.startswith("lambdacap.")}
-    return names & known
+    return {folder(name) for name in names} - {"__version__"}
 
 
 def importers(package: str) -> set[str]:
     return {module(path) for path in FILES if package in packages(path)}
 
 
-def test_only_two_modules_make_boto3_clients() -> None:
-    assert importers("boto3") == {"aws", "local.functions"}
-
-
-def test_only_the_docker_modules_know_docker() -> None:
-    assert all(name.startswith("docker_") for name in importers("docker"))
-
-
-def test_only_what_shows_knows_rich() -> None:
-    assert all(name == "console" or name.startswith("views") for name in importers("rich"))
-
-
-def is_command(name: str) -> bool:
-    """The modules that parse and render."""
-    return name in ("options", "cli") or name.startswith("cli_")
-
-
-def test_only_the_commands_know_typer() -> None:
-    assert all(is_command(name) for name in importers("typer"))
-
-
-def test_nobody_imports_the_commands() -> None:
-    for path in FILES:
-        if not is_command(module(path)):
-            assert not [name for name in ours(path) if is_command(name) or name.startswith("views")], path
-
-
-@pytest.mark.parametrize("name", ALLOWED)
-def test_the_ground_stands_on_nothing_above_it(name: str) -> None:
-    path = next(path for path in FILES if module(path) == name)
-    assert ours(path) - {""} <= ALLOWED[name]
-
-
-@pytest.mark.parametrize("path", [p for p in FILES if module(p).startswith("resources")], ids=module)
-def test_resources_know_nothing_above_them(path: Path) -> None:
-    above = {
-        "cli",
-        "options",
-        "views",
-        "console",
-        "pipeline",
-        "status",
-        "teardown",
-        "rollback",
-        "sign_in",
-        "client",
-        "photo",
-    }
-    assert ours(path) & above == set()
-
-
 @pytest.mark.parametrize("path", FILES, ids=module)
-def test_work_knows_no_console(path: Path) -> None:
-    if not is_command(module(path)):
-        assert "console" not in ours(path)
+def test_imports_run_down(path: Path) -> None:
+    here = folder(module(path))
+    if not here:
+        assert ours(path) == set()
+        return
+    floor = next((i for i, rooms in enumerate(ORDER) if here in rooms), None)
+    assert floor is not None, f"{path} stands nowhere in the order"
+    below = set().union(*ORDER[floor + 1 :])
+    assert ours(path) - {here} <= below | GROUND.get(here, set())
+
+
+def test_no_circles() -> None:
+    """Modules of one folder know one another one way, too."""
+    known = {f"lambdacap.{module(path)}": path for path in FILES}
+
+    def modules(path: Path) -> set[str]:
+        return {name if name in known else name.rpartition(".")[0] for name in imported(path)} & set(known)
+
+    left = {name: modules(path) - {name} for name, path in known.items()}
+    while free := {name for name, needs in left.items() if not needs & set(left)}:
+        left = {name: needs for name, needs in left.items() if name not in free}
+    assert set(left) == set()
+
+
+def test_who_makes_boto3_clients() -> None:
+    """`operations.access` names the type of a session, and makes none."""
+    elsewhere = {name for name in importers("boto3") if folder(name) != "aws"}
+    assert elsewhere == {"local.functions", "operations.access"}
+
+
+def test_only_images_knows_docker() -> None:
+    assert {folder(name) for name in importers("docker")} == {"images"}
+
+
+def test_only_the_commands_know_typer_and_rich() -> None:
+    assert {folder(name) for name in importers("typer") | importers("rich")} == {"cli"}
 
 
 def test_the_image_and_the_command_do_not_know_each_other() -> None:
@@ -149,13 +117,19 @@ def test_the_image_and_the_command_do_not_know_each_other() -> None:
         assert packages(path) & inside == set(), path
 
 
+def test_what_serves_does_not_know_what_prepares() -> None:
+    """Only the handler, `serving` and the predictor go to Lambda."""
+    for path in (IMAGE / "handler.py", *(IMAGE / "serving").rglob("*.py"), *(IMAGE / "captioner").rglob("*.py")):
+        assert packages(path) & {"convert", "demo"} == set(), path
+
+
 def test_the_worker_knows_nothing_of_ours() -> None:
     worker = PACKAGE / "local" / "worker.py"
     assert packages(worker) <= set(sys.stdlib_module_names) | {"__future__"}
 
 
 def test_help_loads_nothing_heavy() -> None:
-    code = "import sys, lambdacap.cli; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    code = "import sys, lambdacap.cli.app; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "lambdacap" in loaded
     assert set(loaded) & HEAVY == set()

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from lambdacap import pipeline
-from lambdacap.deployment import Records
+from lambdacap.deployment.record import Records
 from lambdacap.errors import DeploymentError
 from lambdacap.events import Event, Finished, Started, silent
 from lambdacap.local import cloud
+from lambdacap.operations import deploy
+from lambdacap.operations.teardown import teardown
 from lambdacap.settings import Settings
-from lambdacap.teardown import teardown
 from tests.conftest import STUB
 
 
@@ -37,13 +37,13 @@ def settings(tmp_path: Path, no_engine: None) -> Iterator[Settings]:  # noqa: AR
 
 def test_a_deploy_that_made_nothing_leaves_no_cloud(settings: Settings) -> None:
     with pytest.raises(KeyboardInterrupt):
-        pipeline.deploy(settings, interrupting(Started, "repository"))
+        deploy.deploy(settings, interrupting(Started, "repository"))
     assert not settings.home.exists()
 
 
 def test_a_deploy_leaves_what_it_made_and_clouds_that_were_there(settings: Settings) -> None:
     with pytest.raises(KeyboardInterrupt):
-        pipeline.deploy(settings, interrupting(Started, "function"))
+        deploy.deploy(settings, interrupting(Started, "function"))
     assert cloud.running(settings.home)
     (record,) = Records(settings.home).all()
     assert "role" in record.resources
@@ -51,12 +51,12 @@ def test_a_deploy_leaves_what_it_made_and_clouds_that_were_there(settings: Setti
     assert not settings.home.exists()
     cloud.start(settings.home, silent)
     with pytest.raises(KeyboardInterrupt):
-        pipeline.deploy(settings, interrupting(Started, "repository"))
+        deploy.deploy(settings, interrupting(Started, "repository"))
     assert cloud.running(settings.home)
 
 
 def test_a_teardown_cut_short_at_its_end_is_ended_by_itself_or_the_next(settings: Settings) -> None:
-    pipeline.deploy(settings, silent)
+    deploy.deploy(settings, silent)
     with pytest.raises(KeyboardInterrupt):
         teardown(settings, interrupting(Finished, "teardown"))
     assert not settings.home.exists()
@@ -68,7 +68,7 @@ def test_a_teardown_cut_short_at_its_end_is_ended_by_itself_or_the_next(settings
 
 
 def test_a_cloud_in_which_something_is_deployed_stays_though_no_record_says_so(settings: Settings) -> None:
-    deployed = pipeline.deploy(settings, silent)
+    deployed = deploy.deploy(settings, silent)
     Records(settings.home).delete(deployed.deployment)
     with pytest.raises(DeploymentError, match="nothing named 'misspelt' is deployed"):
         teardown(Settings(name="misspelt", local=True, docker=False, image=STUB, home=settings.home), silent)

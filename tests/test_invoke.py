@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from lambdacap.deployment import Deployment, Records
+from lambdacap.deployment.record import Deployment, Records
 from tests.command import Command
 from tests.servers import Answer, Server, serving
 

@@ -12,19 +12,19 @@ from typing import Any
 import pytest
 import requests
 
-from lambdacap import pipeline
-from lambdacap.aws import connect
-from lambdacap.deployment import Deployment
+from lambdacap.aws.clients import connect
+from lambdacap.deployment.record import Deployment
 from lambdacap.errors import SettingsError
 from lambdacap.events import Event, Warned, silent
 from lambdacap.local.cloud import read_cloud
+from lambdacap.operations import deploy
 from lambdacap.resources import Site
-from lambdacap.resources.concurrency import Concurrency
+from lambdacap.resources.function.concurrency import Concurrency
 from lambdacap.settings import Settings
+from tests.aws.test_clients import IDENTITY
 from tests.calls import recorded
 from tests.conftest import STUB, standing_deployment
 from tests.servers import Answer, serving
-from tests.test_aws import IDENTITY
 
 ORIGIN = "https://pictures.example.com"
 
@@ -46,14 +46,14 @@ def post(url: str, **headers: str) -> requests.Response:
     return requests.post(url, data=b"\xff\xd8", headers={"Content-Type": "image/jpeg", **headers}, timeout=20)
 
 
-def changes(deployed: pipeline.Deployed) -> dict[str, set[str]]:
+def changes(deployed: deploy.Deployed) -> dict[str, set[str]]:
     return {change.kind: set(change.differences) for change in deployed.changes if change.action != "keep"}
 
 
 @pytest.mark.usefixtures("site")
 def test_a_flood_is_answered_429(standing: Settings) -> None:
     with recorded() as calls:
-        deployed = pipeline.deploy(replace(standing, rate=1, burst=3), silent)
+        deployed = deploy.deploy(replace(standing, rate=1, burst=3), silent)
     assert changes(deployed) == {"api": {"throttle"}}
     assert calls.writing == ["UpdateStage"]  # it holds at once: nothing is deployed anew
     url = deployed.deployment.url or ""
@@ -64,7 +64,7 @@ def test_a_flood_is_answered_429(standing: Settings) -> None:
     assert 3 <= len(served) < 9  # a second or a few go by meanwhile
     assert {answer.json()["message"] for answer in refused} == {"Too Many Requests"}
     assert {answer.headers["Access-Control-Allow-Origin"] for answer in refused} == {"*"}
-    pipeline.deploy(standing, silent)
+    deploy.deploy(standing, silent)
     time.sleep(1)  # the bucket is empty still, but fills quickly now
     assert {post(url).status_code for _ in range(12)} == {200}
 
@@ -72,35 +72,35 @@ def test_a_flood_is_answered_429(standing: Settings) -> None:
 @pytest.mark.usefixtures("site")
 def test_only_one_origin_is_let_in(standing: Settings) -> None:
     settings = replace(standing, origin=ORIGIN, auth="key", given={"auth": "this test"})
-    deployed = pipeline.deploy(settings, silent)
+    deployed = deploy.deploy(settings, silent)
     assert changes(deployed)["function"] == {"environment"}
     url = deployed.deployment.url or ""
     preflight = requests.options(url, headers={"Origin": ORIGIN}, timeout=20)
     refused, page = post(url, Origin=ORIGIN), requests.get(url, timeout=20)
     assert (refused.status_code, page.json()["environ"]["CORS_ORIGIN"]) == (403, ORIGIN)
     assert {answer.headers["Access-Control-Allow-Origin"] for answer in (preflight, refused)} == {ORIGIN}
-    opened = pipeline.deploy(replace(standing, auth="none", given={"auth": "this test"}), silent)
+    opened = deploy.deploy(replace(standing, auth="none", given={"auth": "this test"}), silent)
     assert "CORS_ORIGIN" not in requests.get(url, timeout=20).json()["environ"]
     assert requests.options(url, timeout=20).headers["Access-Control-Allow-Origin"] == "*"
     assert changes(opened)["api"] == {"OPTIONS", "POST", "errors", "stage"}
 
 
 def test_executions_are_reserved(standing: Settings, site: Site) -> None:
-    assert changes(pipeline.deploy(replace(standing, reserved_concurrency=2), silent)) == {"concurrency": {"reserved"}}
+    assert changes(deploy.deploy(replace(standing, reserved_concurrency=2), silent)) == {"concurrency": {"reserved"}}
     assert site.aws.lambda_.get_function_concurrency(FunctionName=site.name)["ReservedConcurrentExecutions"] == 2
-    other = pipeline.deploy(replace(standing, reserved_concurrency=3), silent)
+    other = deploy.deploy(replace(standing, reserved_concurrency=3), silent)
     assert [c.differences for c in other.changes if c.action == "update"] == [{"reserved": (2, 3)}]
-    assert changes(pipeline.deploy(standing, silent)) == {"concurrency": set()}
+    assert changes(deploy.deploy(standing, silent)) == {"concurrency": set()}
     assert "ReservedConcurrentExecutions" not in site.aws.lambda_.get_function_concurrency(FunctionName=site.name)
 
 
 @pytest.mark.usefixtures("site")
 def test_an_alarm_and_a_budget_that_nobody_wants_any_more_go(standing: Settings) -> None:
     watched = replace(standing, alarm_email="anna@example.com", budget=20)
-    assert set(changes(pipeline.deploy(watched, silent))) == {"alarm", "budget"}
-    assert changes(pipeline.deploy(watched, silent)) == {}
-    assert changes(pipeline.deploy(standing, silent)) == {"alarm": set(), "budget": set()}
-    assert changes(pipeline.deploy(standing, silent)) == {}
+    assert set(changes(deploy.deploy(watched, silent))) == {"alarm", "budget"}
+    assert changes(deploy.deploy(watched, silent)) == {}
+    assert changes(deploy.deploy(standing, silent)) == {"alarm": set(), "budget": set()}
+    assert changes(deploy.deploy(standing, silent)) == {}
 
 
 @pytest.mark.parametrize(("message", "borne"), [("its minimum value of [10].", True), ("something else", False)])
@@ -147,7 +147,7 @@ def test_what_cannot_be_set(values: dict[str, Any], message: str) -> None:
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("run", [pipeline.deploy, pipeline.survey])
+@pytest.mark.parametrize("run", [deploy.deploy, deploy.survey])
 def test_a_quota_without_a_key_is_told_before_a_cloud_starts(run: Any, tmp_path: Path) -> None:  # noqa: ANN401
     settings = Settings(name="limited", local=True, docker=False, image=STUB, home=tmp_path / "home", quota=5)
     with pytest.raises(SettingsError, match="there is no key to count requests by"):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lambdacap import pipeline
+from lambdacap.operations import deploy
 from tests.command import Command
 
 BROWSER = """#!/bin/sh
@@ -38,7 +38,7 @@ def opened_with(shared: Command, browser: Path) -> Command:
     return replace(shared, environ={**shared.environ, "BROWSER": str(browser)})
 
 
-def test_the_page_is_opened(shared: Command, deployed: pipeline.Deployed, browser: Callable[[int], Path]) -> None:
+def test_the_page_is_opened(shared: Command, deployed: deploy.Deployed, browser: Callable[[int], Path]) -> None:
     path = browser(0)
     result = opened_with(shared, path)("open")
     assert result.stdout.strip() == deployed.deployment.url
@@ -48,14 +48,14 @@ def test_the_page_is_opened(shared: Command, deployed: pipeline.Deployed, browse
 
 @pytest.mark.parametrize("there", [True, False], ids=["it fails", "there is none"])
 def test_without_a_browser_the_address_is_printed(
-    shared: Command, deployed: pipeline.Deployed, browser: Callable[[int], Path], there: bool
+    shared: Command, deployed: deploy.Deployed, browser: Callable[[int], Path], there: bool
 ) -> None:
     result = (opened_with(shared, browser(1)) if there else shared)("open", "--json")
     assert result.data == {"url": deployed.deployment.url, "opened": False}
     assert "no browser here" in result.stderr
 
 
-def test_a_terminal_gets_a_link(shared: Command, deployed: pipeline.Deployed) -> None:
+def test_a_terminal_gets_a_link(shared: Command, deployed: deploy.Deployed) -> None:
     """The escape sequence for links: https://gist.github.com/egmontkob/eb114294efbcd5adb1944c9f3cb5feda."""
     screen, terminal = pty.openpty()
     with os.fdopen(screen, "rb") as shown, os.fdopen(terminal, "wb") as stdout:

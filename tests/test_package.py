@@ -60,7 +60,9 @@ def installed(environment: Path, lambdacap: Command) -> Iterator[Command]:
 def test_the_wheel_holds_what_goes_to_lambda_and_no_litter(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    assert {f"lambdacap/image/{name}" for name in ("Dockerfile", ".dockerignore", "handler.py", "page.html")} <= names
+    assert {
+        f"lambdacap/image/{name}" for name in ("Dockerfile", ".dockerignore", "handler.py", "serving/page.html")
+    } <= names
     assert "lambdacap/image/captioner/__init__.py" in names
     assert "lambdacap/image/demo/bundle/model.json" in names
     assert "lambdacap/py.typed" in names

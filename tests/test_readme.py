@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from lambdacap.cli import app
+from lambdacap.cli.app import app
 from lambdacap.settings import Settings
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from lambdacap import pipeline
-from lambdacap.deployment import Deployment, Records
+from lambdacap.deployment.record import Deployment, Records
 from lambdacap.errors import DeploymentError
 from lambdacap.events import silent
 from lambdacap.local.cloud import read_cloud
+from lambdacap.operations import deploy
+from lambdacap.operations.teardown import teardown
 from lambdacap.settings import Settings
-from lambdacap.teardown import teardown
 from tests.command import Command
 
 CHEAP = ("repository", "role", "log group")
@@ -50,7 +50,7 @@ def recorded_at(settings: Settings) -> list[Place]:
 def test_one_name_in_several_regions_and_accounts(at: Callable[[Place], Settings]) -> None:
     made: dict[Place, Deployment] = {}
     for place in PLACES:
-        made[place] = pipeline.deploy(at(place), silent, only=CHEAP).deployment
+        made[place] = deploy.deploy(at(place), silent, only=CHEAP).deployment
     assert recorded_at(at(PLACES[0])) == sorted(PLACES)
     for place, deployment in made.items():
         assert (deployment.account, deployment.region) == place
@@ -60,7 +60,7 @@ def test_one_name_in_several_regions_and_accounts(at: Callable[[Place], Settings
         teardown(at(place), silent)
         assert recorded_at(at(place)) == sorted(PLACES[index + 1 :])
         for other in PLACES[index + 1 :]:
-            changes = pipeline.deploy(at(other), silent, only=CHEAP).changes
+            changes = deploy.deploy(at(other), silent, only=CHEAP).changes
             assert {change.action for change in changes} == {"keep"}
     assert not at(PLACES[0]).home.exists()
 
@@ -68,7 +68,7 @@ def test_one_name_in_several_regions_and_accounts(at: Callable[[Place], Settings
 def test_another_account_of_the_same_region_is_a_mistake(at: Callable[[Place], Settings]) -> None:
     """Of a forgotten profile, most likely."""
     here = ("111111111111", "eu-central-1")
-    pipeline.deploy(at(here), silent, only=CHEAP)
+    deploy.deploy(at(here), silent, only=CHEAP)
     with pytest.raises(DeploymentError, match=r"was deployed in account 111111111111, but .* account 222222222222"):
         teardown(at(("222222222222", "eu-central-1")), silent)
     teardown(at(here), silent)

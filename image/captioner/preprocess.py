@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from picture import as_seen
 from PIL import Image
+from serving.picture import as_seen
 
 if TYPE_CHECKING:
     from captioner.beam import Floats

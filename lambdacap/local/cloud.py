@@ -16,11 +16,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lambdacap import docker_engine
+from lambdacap.aws.hints import install_extra
+from lambdacap.deployment.lock import held
 from lambdacap.errors import LocalCloudError
 from lambdacap.events import Finished, Report, Started
-from lambdacap.hints import install_extra
-from lambdacap.lock import held
+from lambdacap.images import docker_engine
 
 KIND = "local cloud"
 START_LIMIT = 60.0

@@ -20,7 +20,7 @@ from typing import Any
 
 import boto3
 
-from lambdacap.aws import LOCAL_KEY
+from lambdacap.aws.clients import LOCAL_KEY
 from lambdacap.local.images import Images
 from lambdacap.local.log_stream import LogStream
 from lambdacap.local.process import FunctionError, FunctionProcess, Specification

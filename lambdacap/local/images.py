@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Set
 from pathlib import Path
 
-from lambdacap.docker_image import content
+from lambdacap.images.docker_image import content
 
 
 class Images:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from lambdacap import children
+from lambdacap.aws.hints import install_extra
 from lambdacap.errors import ModelError
 from lambdacap.events import Finished, Progress, Report, Started
-from lambdacap.hints import install_extra
 from lambdacap.settings import default_image
 
 KIND = "model"

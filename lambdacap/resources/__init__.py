@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lambdacap.aws import translated
-from lambdacap.deployment import remembered
+from lambdacap.aws.clients import translated
+from lambdacap.deployment.record import remembered
 from lambdacap.events import Finished, Started
-from lambdacap.resources.alarm import Alarm
-from lambdacap.resources.api import Api
-from lambdacap.resources.budget import Budget
-from lambdacap.resources.concurrency import Concurrency
-from lambdacap.resources.function import Function
+from lambdacap.resources.api.rest_api import Api
+from lambdacap.resources.api.usage_plan import UsagePlan
+from lambdacap.resources.function.concurrency import Concurrency
+from lambdacap.resources.function.function import Function
 from lambdacap.resources.image import Image
 from lambdacap.resources.log_group import LogGroup
 from lambdacap.resources.repository import Repository
 from lambdacap.resources.resource import Change, Resource, Site, State
 from lambdacap.resources.role import Role
-from lambdacap.resources.usage_plan import UsagePlan
+from lambdacap.resources.watch.alarm import Alarm
+from lambdacap.resources.watch.budget import Budget
 
 RESOURCES: tuple[Resource, ...] = (
     Repository(),

@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Set
 from typing import Any
 
-from lambdacap import docker_engine, docker_image
-from lambdacap.aws import found
+from lambdacap.aws.clients import found
 from lambdacap.errors import AwsError
 from lambdacap.events import Progress
+from lambdacap.images import docker_engine, docker_image
 from lambdacap.local.images import Images
 from lambdacap.resources.repository import local_uri
 from lambdacap.resources.resource import Change, Properties, Resource, Site, State

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lambdacap.aws import found
+from lambdacap.aws.clients import found
 from lambdacap.resources.resource import Change, Properties, Resource, Site, State, check_owner
 
 

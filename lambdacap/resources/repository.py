@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from urllib.parse import urlsplit
 
-from lambdacap.aws import found
+from lambdacap.aws.clients import found
 from lambdacap.resources.resource import Change, Properties, Resource, Site, State, check_owner
 
 

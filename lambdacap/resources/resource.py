@@ -10,8 +10,8 @@ from typing import ClassVar
 
 from botocore.exceptions import ClientError
 
-from lambdacap.aws import TAG, Aws, code
-from lambdacap.deployment import Deployment
+from lambdacap.aws.clients import TAG, Aws, code
+from lambdacap.deployment.record import Deployment
 from lambdacap.errors import NotOursError
 from lambdacap.events import Report
 from lambdacap.settings import Settings

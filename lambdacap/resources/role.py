@@ -6,7 +6,7 @@ import json
 from typing import Any
 from urllib.parse import unquote
 
-from lambdacap.aws import found
+from lambdacap.aws.clients import found
 from lambdacap.resources.log_group import log_group_name
 from lambdacap.resources.resource import Change, Properties, Resource, Site, State, check_owner
 

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "image")]
 
-from lambdacap import docker_engine, docker_image, docker_layers  # noqa: E402
 from lambdacap.events import silent  # noqa: E402
+from lambdacap.images import docker_engine, docker_image, docker_layers  # noqa: E402
 from lambdacap.model.convert import Conversion, convert_once  # noqa: E402
 from lambdacap.settings import Settings  # noqa: E402
 from tests.benchmarks.model import FOLDER, prepare  # noqa: E402

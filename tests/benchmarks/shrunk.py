@@ -25,12 +25,12 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "image")]
 
 import captioner  # noqa: E402
-import picture  # noqa: E402
 from demo.painter import render  # noqa: E402
 from demo.pictures import EVALUATION  # noqa: E402
 from demo.scenes import Scene, random_scene  # noqa: E402
+from serving import picture  # noqa: E402
 
-from lambdacap.photo import LIMIT, prepare  # noqa: E402
+from lambdacap.client.photo import LIMIT, prepare  # noqa: E402
 
 LONGER_SIDE = 4032
 STORED = {

@@ -13,10 +13,10 @@ from demo.painter import render
 from demo.scenes import random_scene
 from playwright.sync_api import Browser, expect
 
-from lambdacap import pipeline
 from lambdacap.events import silent
+from lambdacap.operations import deploy
+from lambdacap.operations.teardown import teardown
 from lambdacap.settings import Settings
-from lambdacap.teardown import teardown
 from tests.browser import chromium
 from tests.browser.gateway import Gateway, before
 from tests.browser.tab import Scene, Tab
@@ -47,7 +47,7 @@ def api(browser: Browser, cloud_home: Path) -> Iterator[str]:  # noqa: ARG001 - 
     settings = Settings(name="browser", local=True, docker=False, home=cloud_home)
     # Not around the yield: the tests of tests/docker may run before this fixture ends.
     with without_engine():
-        deployed = pipeline.deploy(settings, silent)
+        deployed = deploy.deploy(settings, silent)
     yield deployed.deployment.url or ""
     with without_engine():
         teardown(settings, silent)

@@ -26,9 +26,9 @@ from demo.scenes import random_scene  # noqa: E402
 from PIL import Image  # noqa: E402
 from playwright.sync_api import Browser  # noqa: E402
 
-from lambdacap import pipeline  # noqa: E402
 from lambdacap.events import silent  # noqa: E402
 from lambdacap.local import cloud  # noqa: E402
+from lambdacap.operations import deploy  # noqa: E402
 from lambdacap.settings import Settings  # noqa: E402
 from tests.browser import chromium  # noqa: E402
 from tests.browser.gateway import Gateway, before, refusal  # noqa: E402
@@ -54,7 +54,7 @@ def deployed() -> Iterator[str]:
         home = Path(folder) / "home"
         try:
             yield (
-                pipeline.deploy(Settings(name="pictures", local=True, docker=False, home=home), silent).deployment.url
+                deploy.deploy(Settings(name="pictures", local=True, docker=False, home=home), silent).deployment.url
                 or ""
             )
         finally:

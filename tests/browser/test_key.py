@@ -6,11 +6,11 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from lambdacap import pipeline
-from lambdacap.access import api_key
 from lambdacap.events import silent
+from lambdacap.operations import deploy
+from lambdacap.operations.access import api_key
+from lambdacap.operations.teardown import teardown
 from lambdacap.settings import Settings
-from lambdacap.teardown import teardown
 from tests.browser.gateway import Gateway
 from tests.browser.tab import Scene, Tab
 from tests.servers import Answer, serving
@@ -57,7 +57,7 @@ def test_the_key_is_asked_for_and_kept_in_the_tab(browser: Browser, gateway: Gat
 
 def test_a_deployment_with_a_key(browser: Browser, cloud_home: Path, scene: Scene, no_engine: None) -> None:  # noqa: ARG001
     settings = Settings(name="browser-key", local=True, docker=False, auth="key", home=cloud_home)
-    url = pipeline.deploy(settings, silent).deployment.url or ""
+    url = deploy.deploy(settings, silent).deployment.url or ""
     try:
         with Tab.opened(browser, url, reduced_motion="reduce") as tab:
             tab.choose(scene.file)

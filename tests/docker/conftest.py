@@ -12,9 +12,9 @@ from typing import NoReturn
 import docker
 import pytest
 
-from lambdacap import docker_engine, docker_image
 from lambdacap.errors import EngineError
 from lambdacap.events import silent
+from lambdacap.images import docker_engine, docker_image
 from tests.command import Command
 
 HERE = Path(__file__).parent

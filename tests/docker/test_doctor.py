@@ -10,7 +10,7 @@ import pytest
 
 from tests.command import Command
 from tests.conftest import STUB
-from tests.test_doctor import by_check
+from tests.insight.doctor.test_checks import by_check
 
 pytestmark = pytest.mark.docker
 

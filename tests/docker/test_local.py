@@ -14,10 +14,10 @@ import pytest
 import requests
 from docker.models.containers import Container
 
-from lambdacap import pipeline
-from lambdacap.aws import connect
+from lambdacap.aws.clients import connect
 from lambdacap.events import silent
 from lambdacap.local import cloud
+from lambdacap.operations import deploy as pipeline
 from lambdacap.settings import load
 from tests.calls import recorded
 from tests.command import Command

@@ -107,9 +107,13 @@ def serve() -> None:
     import boto3
     from botocore.loaders import JSONFileLoader, Loader, create_loader
 
-    from lambdacap import aws, cli
+    from lambdacap.aws import clients
+    from lambdacap.cli import main
 
-    modules = ("pipeline", "teardown", "rollback", "views", "cost", "pricing", "policy", "status", "cli_checks")
+    modules = (
+        *(f"operations.{name}" for name in ("deploy", "teardown", "rollback", "status")),
+        *("cli.views.tables", "cli.checks", "insight.cost", "insight.policy", "aws.prices"),
+    )
     others = ("docker", "requests", "rich.status", "rich.table", "typer._adapters")
     for module in (*others, *(f"lambdacap.{name}" for name in modules)):
         importlib.import_module(module)
@@ -121,7 +125,7 @@ def serve() -> None:
     for service in ("sts", "ecr", "iam", "logs", "lambda", "apigateway", "sns", "cloudwatch", "budgets"):
         session.client(service)
     session.client("resourcegroupstaggingapi")
-    aws.READ_TIMEOUT = READ_TIMEOUT
+    clients.READ_TIMEOUT = READ_TIMEOUT
     gc.freeze()  # or each command would look through all of that for garbage, and copy its pages
     for line in sys.stdin:
         child = os.fork()
@@ -131,7 +135,7 @@ def serve() -> None:
                 os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
             code: object = 0
             try:
-                cli.main()
+                main()
             except SystemExit as stop:
                 code = stop.code
             sys.stdout.flush()

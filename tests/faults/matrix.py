@@ -26,7 +26,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
-from lambdacap.deployment import Deployment, Records
+from lambdacap.deployment.record import Deployment, Records
 from lambdacap.events import silent
 from lambdacap.local import cloud
 from tests.command import Result

@@ -6,10 +6,9 @@ import json
 from collections.abc import Callable, Iterator
 from types import ModuleType
 
-import picture
 import pytest
-import structure
 from PIL import Image
+from serving import picture, structure
 
 from tests.function_process import Function, function_process
 from tests.image.hostile import Hostile, bodies, bombs, post

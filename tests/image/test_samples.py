@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import picture
 import pytest
 from captioner.bundle import Bundle
 from captioner.caption import Captioner
 from demo.painter import render
 from demo.scenes import random_scene
 from PIL import Image
+from serving import picture
 
 from tests.image.samples import Sample, branded, samples
 

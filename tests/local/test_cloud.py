@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from lambdacap.deployment import Records
+from lambdacap.deployment.record import Records
 from lambdacap.errors import LocalCloudError
 from lambdacap.events import silent
 from lambdacap.local import cloud
@@ -190,7 +190,7 @@ def test_somebody_else_at_the_noted_address_is_not_our_cloud(own_cloud: Command)
 
 
 def test_discarding_spares_the_records_of_others(tmp_path: Path) -> None:
-    from lambdacap.deployment import Deployment
+    from lambdacap.deployment.record import Deployment
 
     Records(tmp_path).save(Deployment("x", target="aws", account="1", region="eu-central-1"))
     (tmp_path / "local").mkdir()

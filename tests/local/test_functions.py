@@ -16,19 +16,20 @@ from typing import Any
 import pytest
 import requests
 
-from lambdacap import docker_image, pipeline
 from lambdacap.errors import AwsError
 from lambdacap.events import silent
+from lambdacap.images import docker_image
 from lambdacap.local import cloud
+from lambdacap.operations import deploy
+from lambdacap.operations.teardown import teardown
 from lambdacap.resources import Site
 from lambdacap.settings import Settings
-from lambdacap.teardown import teardown
 
 Ask = Callable[..., requests.Response]
 
 
 @pytest.fixture
-def ask(deployed: pipeline.Deployed) -> Ask:
+def ask(deployed: deploy.Deployed) -> Ask:
     """Posts four bytes with a query to the deployed API."""
     url = deployed.deployment.url or ""
 
@@ -58,7 +59,7 @@ def test_a_failure_is_a_502_and_the_next_event_works(query: dict[str, object], a
 
 
 def test_a_timeout_kills_and_the_next_event_works(ask: Ask, settings: Settings) -> None:
-    pipeline.deploy(replace(settings, timeout=1), silent)
+    deploy.deploy(replace(settings, timeout=1), silent)
     before = ask().json()["pid"]
     start = time.monotonic()
     # The gateway's own words for it.
@@ -172,7 +173,7 @@ def test_a_handler_that_does_not_start_is_told_by_deploy(
 ) -> None:
     broken = replace(settings, image=image_folder({"handler.py": handler}))
     with pytest.raises(AwsError, match="fails when it starts") as caught:
-        pipeline.deploy(broken, silent)
+        deploy.deploy(broken, silent)
     assert words in caught.value.message
     assert caught.value.hint
     teardown(settings, silent)
@@ -186,7 +187,7 @@ def test_another_image_is_run_from_the_next_deploy_on(
 
     folder = image_folder({"handler.py": handler("one")})
     other = replace(settings, image=folder)
-    changes = {change.kind: change.action for change in pipeline.deploy(other, silent).changes}
+    changes = {change.kind: change.action for change in deploy.deploy(other, silent).changes}
     assert changes == {
         "repository": "keep",
         "image": "update",
@@ -200,7 +201,7 @@ def test_another_image_is_run_from_the_next_deploy_on(
     # The copy runs, not the folder, as a pushed image would.
     assert ask().text == "one"
     docker_image.content_tag.cache_clear()
-    pipeline.deploy(other, silent)
+    deploy.deploy(other, silent)
     assert ask().text == "two"
     copies = list((settings.home / "local" / "images" / settings.name).iterdir())
     assert len(copies) == 2
@@ -208,7 +209,7 @@ def test_another_image_is_run_from_the_next_deploy_on(
 
 def test_a_process_for_every_function(ask: Ask, settings: Settings) -> None:
     other = replace(settings, name=f"{settings.name}-b")
-    deployed = pipeline.deploy(other, silent)
+    deployed = deploy.deploy(other, silent)
     answer: Any = requests.post(deployed.deployment.url or "", data=b"", timeout=20).json()
     assert answer["pid"] != ask().json()["pid"]
     assert answer["environ"]["AWS_LAMBDA_FUNCTION_NAME"] == other.name

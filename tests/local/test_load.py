@@ -14,10 +14,10 @@ import pytest
 import requests
 from PIL import Image
 
-from lambdacap import pipeline
 from lambdacap.events import silent
+from lambdacap.operations import deploy
+from lambdacap.operations.teardown import teardown
 from lambdacap.settings import Settings
-from lambdacap.teardown import teardown
 from tests.image.samples import encode
 from tests.processes import working_in
 
@@ -29,7 +29,7 @@ PHOTO = encode(Image.linear_gradient("L").convert("RGB").resize((320, 240)), "JP
 def url(settings: Settings) -> Iterator[str]:
     """The demo model in the session's local cloud."""
     captioner = replace(settings, image=Settings().image, weights="demo", rate=1000, burst=1000)
-    yield pipeline.deploy(captioner, silent).deployment.url or ""
+    yield deploy.deploy(captioner, silent).deployment.url or ""
     teardown(captioner, silent)
 
 

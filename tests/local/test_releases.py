@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 import requests
 
-from lambdacap import docker_image, pipeline
-from lambdacap.deployment import Records
+from lambdacap.deployment.record import Records
 from lambdacap.errors import AwsError, DeploymentError
 from lambdacap.events import silent
+from lambdacap.images import docker_image
+from lambdacap.operations import deploy as pipeline
+from lambdacap.operations.rollback import rollback
+from lambdacap.operations.status import Status, status
 from lambdacap.resources import Site
-from lambdacap.resources.release import Release, find_release, versions
-from lambdacap.rollback import rollback
+from lambdacap.resources.function.release import Release, find_release, versions
 from lambdacap.settings import Settings
-from lambdacap.status import Status, status
 from tests.local.load import asking
 
 Deploy = Callable[..., pipeline.Deployed]

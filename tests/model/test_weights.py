@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lambdacap import docker_image
 from lambdacap.errors import ModelError
 from lambdacap.events import Event, Warned, silent
+from lambdacap.images import docker_image
 from lambdacap.local.images import Images
 from lambdacap.model import weights
 from lambdacap.settings import Settings

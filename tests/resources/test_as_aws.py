@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from lambdacap.aws import connect, translated
+from lambdacap.aws.clients import connect, translated
 from lambdacap.errors import AwsError
 from lambdacap.events import Event, Progress, Warned
 from lambdacap.resources import RESOURCES, Site, State
-from lambdacap.resources.release import Release, find_release, settle, versions
+from lambdacap.resources.function.release import Release, find_release, settle, versions
 from tests.proxy import ALWAYS, Proxy, between
 from tests.sites import ensured, removed
 

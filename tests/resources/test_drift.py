@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 import requests
 
-from lambdacap import pipeline
-from lambdacap.aws import connect
-from lambdacap.deployment import Deployment, Records
+from lambdacap.aws.clients import connect
+from lambdacap.deployment.record import Deployment, Records
 from lambdacap.events import Event, Warned, silent
 from lambdacap.local.cloud import read_cloud
+from lambdacap.operations import deploy
+from lambdacap.operations.status import status
 from lambdacap.resources import Site
 from lambdacap.resources.log_group import log_group_name
 from lambdacap.resources.repository import pull_policy
 from lambdacap.resources.role import log_policy, role_name
 from lambdacap.settings import Settings
-from lambdacap.status import status
 from tests.calls import recorded
 from tests.conftest import ACCOUNT, REGION, standing_deployment
 
@@ -213,9 +213,9 @@ def test_drift_is_found_and_mended(case: str, site: Site, standing: Settings) ->
     expected = {kind: set(keys.split(", "))}
     drift(site)
     with recorded() as calls:
-        assert changes(pipeline.plan(standing, silent)) == expected
+        assert changes(deploy.plan(standing, silent)) == expected
     assert calls.writing == []
-    assert changes(pipeline.deploy(standing, silent).changes) == expected
+    assert changes(deploy.deploy(standing, silent).changes) == expected
     there = status(standing, silent)
     assert there.complete
     assert changes(list(there.changes.values())) == {}
@@ -242,10 +242,10 @@ def answers(url: str) -> None:
 def test_a_missing_alias_comes_back_with_its_permission(site: Site, standing: Settings) -> None:
     site.aws.lambda_.delete_alias(FunctionName=site.name, Name="live")
     expected = {"function": {"live"}, "api": {"permission"}}
-    assert changes(pipeline.plan(standing, silent)) == expected
-    deployed = pipeline.deploy(standing, silent)
+    assert changes(deploy.plan(standing, silent)) == expected
+    deployed = deploy.deploy(standing, silent)
     assert changes(deployed.changes) == expected
-    assert changes(pipeline.plan(standing, silent)) == {}
+    assert changes(deploy.plan(standing, silent)) == {}
     answers(deployed.deployment.url or "")
 
 
@@ -274,13 +274,13 @@ def test_a_resource_that_somebody_deleted_comes_back(delete: Drift, site: Site, 
     assert [kind for kind, state in there.states.items() if state is None] == [kind]
     assert there.exists
     assert not there.complete
-    looked = pipeline.plan(standing, silent)
+    looked = deploy.plan(standing, silent)
     planned = {change.kind: change.action for change in looked}
     # The permission to call it went with the function.
     others = {"api": "update"} if kind == "function" else {}
     assert planned == {**dict.fromkeys(planned, "keep"), kind: "create", **others}
     assert {key for change in looked if change.action == "update" for key in change.differences} <= {"permission"}
-    deployed = pipeline.deploy(standing, silent)
+    deployed = deploy.deploy(standing, silent)
     assert {change.kind: change.action for change in deployed.changes} == planned
     assert status(standing, silent).complete
     answers(deployed.deployment.url or "")
@@ -291,12 +291,12 @@ def test_a_record_that_somebody_changed_is_written_anew(site: Site, standing: Se
     true = records.load(site.deployment)
     records.save(replace(true.having("api", {"id": "x", "url": "http://127.0.0.1:1/"}), settings={"memory": 128}))
     told: list[Event] = []
-    assert changes(pipeline.plan(standing, told.append)) == {}
+    assert changes(deploy.plan(standing, told.append)) == {}
     assert Warned("the record does not say what is there: a deploy writes it anew") in told
-    assert not pipeline.deploy(standing, silent).changed
+    assert not deploy.deploy(standing, silent).changed
     assert records.load(site.deployment) == true
     told.clear()
-    assert changes(pipeline.plan(standing, told.append)) == {}
+    assert changes(deploy.plan(standing, told.append)) == {}
     assert [event for event in told if isinstance(event, Warned)] == []
 
 
@@ -306,18 +306,18 @@ def test_a_record_that_cannot_be_read_is_written_anew(text: str, site: Site, sta
     true = records.load(site.deployment)
     records.path(true).write_text(text, "utf-8")
     told: list[Event] = []
-    assert changes(pipeline.plan(standing, told.append)) == {}
+    assert changes(deploy.plan(standing, told.append)) == {}
     warned = [event.text for event in told if isinstance(event, Warned)]
     assert f"{records.path(true)} is no readable record" in warned[0]
     assert len(warned) == 2  # that, and that nothing is on record therefore
-    assert not pipeline.deploy(standing, silent).changed
+    assert not deploy.deploy(standing, silent).changed
     assert records.load(site.deployment) == true
 
 
 def test_an_api_that_somebody_deleted_gets_another_address(site: Site, standing: Settings) -> None:
     before = site.deployment.resources["api"]["id"]
     site.aws.apigateway.delete_rest_api(restApiId=before)
-    deployed = pipeline.deploy(standing, silent)
+    deployed = deploy.deploy(standing, silent)
     assert deployed.deployment.resources["api"]["id"] != before
     answers(deployed.deployment.url or "")
 
@@ -325,7 +325,7 @@ def test_an_api_that_somebody_deleted_gets_another_address(site: Site, standing:
 @pytest.mark.usefixtures("no_engine")
 def test_a_deploy_without_change_asks_little_and_writes_nothing(standing: Settings) -> None:
     with recorded() as calls:
-        deployed = pipeline.deploy(standing, silent)
+        deployed = deploy.deploy(standing, silent)
     assert not deployed.changed
     assert calls.writing == []
     assert len(calls) < CALLS_OF_A_DEPLOY_WITHOUT_CHANGE, calls
@@ -334,8 +334,8 @@ def test_a_deploy_without_change_asks_little_and_writes_nothing(standing: Settin
 @pytest.mark.usefixtures("no_engine")
 def test_settings_that_changed_are_deployed(standing: Settings) -> None:
     other = replace(standing, memory=512, timeout=9, log_retention=3)
-    planned = changes(pipeline.plan(other, silent))
+    planned = changes(deploy.plan(other, silent))
     assert planned == {"log group": {"retention"}, "function": {"memory", "timeout"}}
-    assert changes(pipeline.deploy(other, silent).changes) == planned
-    assert changes(pipeline.plan(other, silent)) == {}
-    pipeline.deploy(standing, silent)
+    assert changes(deploy.deploy(other, silent).changes) == planned
+    assert changes(deploy.plan(other, silent)) == {}
+    deploy.deploy(standing, silent)

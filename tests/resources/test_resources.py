@@ -10,18 +10,18 @@ from urllib.parse import unquote
 
 import pytest
 
-from lambdacap import pipeline
-from lambdacap.aws import TAG
-from lambdacap.deployment import Records
+from lambdacap.aws.clients import TAG
+from lambdacap.deployment.record import Records
 from lambdacap.errors import NotOursError
 from lambdacap.events import Report, silent
+from lambdacap.operations import deploy
+from lambdacap.operations.status import status
+from lambdacap.operations.teardown import teardown
 from lambdacap.resources import RESOURCES, Resource, Site
-from lambdacap.resources.budget import budget_name
 from lambdacap.resources.log_group import log_group_name
 from lambdacap.resources.role import TRUST, log_policy, role_name
+from lambdacap.resources.watch.budget import budget_name
 from lambdacap.settings import Settings
-from lambdacap.status import status
-from lambdacap.teardown import teardown
 from tests.calls import recorded
 from tests.sites import ensured, having, removed
 
@@ -164,8 +164,8 @@ def test_what_is_not_ours_stays_untouched(
 ) -> None:
     give_back = take(site, tags)
     acts: list[Callable[[Settings, Report], object]] = [
-        pipeline.deploy,
-        pipeline.plan,
+        deploy.deploy,
+        deploy.plan,
         status,
         teardown,
     ]

@@ -1,0 +1,1 @@
+"""HTTP for a predictor: the gateway's events, pictures, the journal, the page."""

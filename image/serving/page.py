@@ -1,0 +1,54 @@
+"""The web page: one file that needs nothing else, under a policy that lets it do nothing else.
+
+Its script and style are named by their hashes and not by a nonce, so every answer is the same and may be kept: a
+browser asks again each time, which also wakes the function, and is told 304 without a body.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from functools import cache
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from serving.gateway import Response
+
+if TYPE_CHECKING:
+    from serving.gateway import Request
+
+
+def page(http: Request, model: str) -> Response:
+    """The page, or 304 for who has it already; `model` is the name of what it talks to."""
+    text, headers = _page(model)
+    if headers["ETag"] in http.headers.get("if-none-match", ""):
+        return Response(304, "", headers)
+    return Response(200, text, headers)
+
+
+@cache
+def _page(model: str) -> tuple[str, dict[str, str]]:
+    text = Path(__file__).with_name("page.html").read_text(encoding="utf-8").replace("{{model}}", escape(model))
+    policy = (
+        f"default-src 'none'; script-src {_hash(text, 'script')}; style-src {_hash(text, 'style')}; "
+        "img-src blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'"
+    )
+    headers = {
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-cache",
+        # Weak, since the gateway compresses the page: the same, but not byte for byte.
+        "ETag": f'W/"{sha256(text.encode()).hexdigest()[:16]}"',
+    }
+    return text, headers
+
+
+def _hash(text: str, tag: str) -> str:
+    """The one element `tag` of the page as a source of its policy."""
+    (content,) = re.findall(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+    return f"'sha256-{b64encode(sha256(content.encode()).digest()).decode()}'"

@@ -1,0 +1,1 @@
+"""AWS: clients, what its errors mean, named retries, prices."""

@@ -1,0 +1,332 @@
+"""AWS: who is asking, the clients, what its errors mean, and waiting by name.
+
+The only module that makes boto3 clients. botocore itself retries throttling, 5xx and broken connections
+(its standard mode); `retry` is for what only we know to be temporary.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import boto3
+import botocore.exceptions as botocore_errors
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import create_loader
+from botocore.parsers import ResponseParserError
+from botocore.session import Session as BotocoreSession
+
+from lambdacap import __version__
+from lambdacap.aws import hints
+from lambdacap.errors import AwsError, CredentialsError, LocalCloudError, SettingsError
+
+if TYPE_CHECKING:
+    from mypy_boto3_apigateway import APIGatewayClient
+    from mypy_boto3_budgets import BudgetsClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_pricing import PricingClient
+    from mypy_boto3_resourcegroupstaggingapi import ResourceGroupsTaggingAPIClient
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sts import STSClient
+
+T = TypeVar("T")
+TAG = "lambdacap"
+LOCAL_REGION = "us-east-1"
+LOCAL_KEY = "lambdacap"
+"""What the local cloud gets instead of credentials: the user's own never go there."""
+READ_TIMEOUT = 70.0
+"""Seconds; the first start of a function may take as long as its default timeout allows."""
+
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+_UNKNOWN_CALLER = {
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "SignatureDoesNotMatch",
+    "InvalidSignatureException",
+    "AuthFailure",
+}
+_DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
+
+
+class Aws:
+    """One account and region, and the clients for it. Make it with `connect`."""
+
+    def __init__(self, session: boto3.Session, region: str, endpoint: str | None) -> None:
+        self.session = session
+        self.region = region
+        self.endpoint = endpoint
+        self.partition = session.get_partition_for_region(region)
+        self.account = ""
+        self.caller = ""
+        self.operation = ""
+        """The call under way, or the last one: what an error without an answer is about."""
+        session.events.register("before-call", self._note)
+
+    def _note(self, model: Any, **_: object) -> None:  # noqa: ANN401 - botocore's OperationModel
+        self.operation = f"{model.service_model.signing_name}:{model.name}"
+
+    def arn(self, service: str, resource: str, *, regional: bool = True) -> str:
+        """The ARN of `resource` in this account; IAM's have no region."""
+        return f"arn:{self.partition}:{service}:{self.region if regional else ''}:{self.account}:{resource}"
+
+    @cached_property
+    def domain(self) -> str:
+        """Where the names of this part of AWS's world end: `amazonaws.com`, `amazonaws.com.cn`, …"""
+        partitions = create_loader().load_data("partitions")["partitions"]
+        return next(str(part["outputs"]["dnsSuffix"]) for part in partitions if part["id"] == self.partition)
+
+    @cached_property
+    def sts(self) -> STSClient:
+        return cast("STSClient", self._client("sts"))
+
+    @cached_property
+    def ecr(self) -> ECRClient:
+        return cast("ECRClient", self._client("ecr"))
+
+    @cached_property
+    def iam(self) -> IAMClient:
+        return cast("IAMClient", self._client("iam"))
+
+    @cached_property
+    def logs(self) -> CloudWatchLogsClient:
+        return cast("CloudWatchLogsClient", self._client("logs"))
+
+    @cached_property
+    def lambda_(self) -> LambdaClient:
+        return cast("LambdaClient", self._client("lambda"))
+
+    @cached_property
+    def apigateway(self) -> APIGatewayClient:
+        return cast("APIGatewayClient", self._client("apigateway"))
+
+    @cached_property
+    def tagging(self) -> ResourceGroupsTaggingAPIClient:
+        return cast("ResourceGroupsTaggingAPIClient", self._client("resourcegroupstaggingapi"))
+
+    @cached_property
+    def cloudwatch(self) -> CloudWatchClient:
+        return cast("CloudWatchClient", self._client("cloudwatch"))
+
+    @cached_property
+    def sns(self) -> SNSClient:
+        return cast("SNSClient", self._client("sns"))
+
+    @cached_property
+    def budgets(self) -> BudgetsClient:
+        """Where it is in the world, botocore knows: an account's budgets are of no region."""
+        return cast("BudgetsClient", self._client("budgets"))
+
+    @cached_property
+    def pricing(self) -> PricingClient:
+        """The Price List lives in few regions; it is no part of a deploy, so nobody waits for it."""
+        near = {"eu": "eu-central-1", "ap": "ap-south-1"}.get(self.region[:2], "us-east-1")
+        impatient = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=2, read_timeout=5)
+        return cast("PricingClient", self._client("pricing", region_name=near, config=impatient))
+
+    def _client(self, service: str, *, region_name: str | None = None, config: Config | None = None) -> object:
+        ours = Config(
+            # A local cloud that does not answer at once is gone.
+            retries={"mode": "standard", "total_max_attempts": 2 if self.endpoint else 5},
+            connect_timeout=10,
+            read_timeout=READ_TIMEOUT,
+            user_agent_extra=f"lambdacap/{__version__}",
+            # A company's proxy does not know our 127.0.0.1.
+            proxies={} if self.endpoint else None,
+        )
+        return self.session.client(  # type: ignore[call-overload]
+            service, region_name=region_name, endpoint_url=self.endpoint, config=ours.merge(config) if config else ours
+        )
+
+
+def connect(*, region: str | None, profile: str | None, endpoint: str | None) -> Aws:
+    """Sign in and learn which account it is: with the user's ordinary credentials, or at `endpoint` with none.
+
+    Raises `CredentialsError`, or `SettingsError` for an unknown profile and a missing region.
+    """
+    with translated():
+        if endpoint:
+            session = boto3.Session(
+                aws_access_key_id=LOCAL_KEY,
+                aws_secret_access_key=LOCAL_KEY,
+                region_name=region or LOCAL_REGION,
+                # A profile or file that is set for other work, and perhaps broken, is no matter here.
+                botocore_session=BotocoreSession(
+                    session_vars={"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
+                ),
+            )
+        else:
+            session = boto3.Session(profile_name=profile, region_name=region)
+            if session.region_name is None:
+                raise SettingsError("no AWS region is set", hint="Give one, for example --region eu-central-1.")
+            if session.get_credentials() is None:
+                raise _no_credentials()
+        aws = Aws(session, session.region_name, endpoint)
+    with translated(aws):
+        identity = aws.sts.get_caller_identity()
+    aws.account, aws.caller = identity["Account"], identity["Arn"]
+    return aws
+
+
+def partition_of(region: str) -> str:
+    """The part of AWS's world that a region is in: `aws`, `aws-cn`, …: the second field of its ARNs."""
+    return BotocoreSession().get_partition_for_region(region)
+
+
+def regions(service: str) -> list[str]:
+    """Where in the world the SDK knows a service; newer regions than the SDK are missing."""
+    session = BotocoreSession()
+    partitions = session.get_available_partitions()
+    return sorted({region for part in partitions for region in session.get_available_regions(service, part)})
+
+
+def ambient(profile: str | None) -> dict[str, tuple[str | None, str]]:
+    """The region and profile that AWS's own settings name, each with where: what counts when we are told nothing.
+
+    Raises `SettingsError` for an unknown profile.
+    """
+    with translated():
+        session = BotocoreSession(profile=profile)
+        session.get_scoped_config()  # which knows whether the profile exists
+        region = session.get_config_variable("region")
+    # botocore's order, which does not know the AWS_REGION of other tools.
+    variable = next((name for name in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE") if os.environ.get(name)), None)
+    used = session.profile or "default"
+    where = "AWS_DEFAULT_REGION" if os.environ.get("AWS_DEFAULT_REGION") else f"AWS's settings of profile {used}"
+    return {
+        "region": (region, where if region else "not set"),
+        "profile": (used, variable or "AWS's default"),
+    }
+
+
+@contextmanager
+def translated(aws: Aws | None = None) -> Iterator[None]:
+    """Turn botocore's exceptions into ours, naming the call that failed."""
+    try:
+        yield
+    except ClientError as error:
+        raise _refused(error, aws) from error
+    except botocore_errors.ProfileNotFound as error:
+        raise SettingsError(
+            str(error).rstrip("."), hint="`aws configure list-profiles` shows the ones there are."
+        ) from error
+    except (botocore_errors.NoCredentialsError, botocore_errors.PartialCredentialsError) as error:
+        raise _no_credentials() from error
+    except (
+        botocore_errors.TokenRetrievalError,
+        botocore_errors.SSOError,
+        botocore_errors.CredentialRetrievalError,
+    ) as error:
+        raise CredentialsError(
+            f"AWS credentials could not be fetched: {error}",
+            hint="Sign in again, for example with `aws sso login`.",
+        ) from error
+    except botocore_errors.ParamValidationError:
+        raise  # our own defect, not AWS's
+    except (BotoCoreError, ResponseParserError) as error:  # the latter: a proxy's or portal's page, not AWS's answer
+        operation = aws.operation if aws else ""
+        if aws and aws.endpoint:
+            raise LocalCloudError(
+                f"the local cloud at {aws.endpoint} did not answer {operation}: {error}",
+                hint="`lambdacap local status` says whether it runs; `lambdacap local start` starts it.",
+            ) from error
+        raise AwsError(
+            f"AWS did not answer {operation}: {error}" if operation else str(error),
+            operation=operation,
+            hint="Check the network and the region, then run the same command again: it goes on where it was.",
+        ) from error
+
+
+def code(error: ClientError) -> str:
+    """AWS's error code, for example `ResourceNotFoundException`."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def text(error: ClientError) -> str:
+    """AWS's own message."""
+    return str(error.response.get("Error", {}).get("Message", "")).strip()
+
+
+def found(call: Callable[[], T], *missing: str) -> T | None:
+    """What `call` returns, or None when it fails with one of the codes in `missing`."""
+    try:
+        return call()
+    except ClientError as error:
+        if code(error) in missing:
+            return None
+        raise
+
+
+def retry(
+    call: Callable[[], T],
+    *,
+    when: Callable[[ClientError], bool],
+    limit: float,
+    every: float,
+    waiting: Callable[[float, float], None],
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> T:
+    """Repeat `call` every so many seconds while it fails with an error that `when` knows, for `limit` seconds at most.
+
+    `waiting` is told each second how many have been spent so far, and how many are left until the next try.
+    """
+    start = clock()
+    while True:
+        try:
+            return call()
+        except ClientError as error:
+            spent = clock() - start
+            if not when(error) or spent + every > limit:
+                raise
+        left = every
+        while left > 0:
+            waiting(clock() - start, left)
+            sleep(min(1.0, left))
+            left -= 1.0
+
+
+def moments(
+    limit: float,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[float]:
+    """When to look at what takes a while: seconds since the start, from 0 to `limit`, soon seldom (every 2 s)."""
+    start, pause = clock(), 0.2
+    while (spent := clock() - start) <= limit:
+        yield spent
+        sleep(pause)
+        pause = min(2.0, pause * 1.5)
+
+
+def _no_credentials() -> CredentialsError:
+    return CredentialsError(
+        "no AWS credentials were found",
+        hint="Run `aws configure` or `aws sso login`, or set AWS_PROFILE; without an account, use --local.",
+    )
+
+
+def _refused(error: ClientError, aws: Aws | None) -> AwsError | CredentialsError:
+    name = code(error)
+    service = aws.operation.partition(":")[0] if aws else ""
+    operation = f"{service}:{error.operation_name}" if service else error.operation_name
+    message = f"AWS refused {operation}: {text(error) or name} ({name})"
+    if name in _EXPIRED:
+        return CredentialsError(message, hint="The session has expired: sign in again, then repeat the command.")
+    if name in _UNKNOWN_CALLER:
+        return CredentialsError(message, hint="AWS does not know these credentials: check the profile and the keys.")
+    hint = hints.hint(name, message)
+    if name in _DENIED and not hint:
+        # API Gateway knows HTTP's verbs only, and Invoke is InvokeFunction: the policy has the names that count.
+        who = aws.caller if aws and aws.caller else "This user"
+        hint = f"{who} needs the permission {operation}; `lambdacap policy` prints all that are needed."
+    return AwsError(message, operation=operation, code=name, hint=hint)

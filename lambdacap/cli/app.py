@@ -1,0 +1,305 @@
+"""The commands: parse, build Settings, call one function, render. Everything heavy is imported when needed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lambdacap import __version__
+from lambdacap.cli import insight
+from lambdacap.cli.access import access, tell
+from lambdacap.cli.checks import checks
+from lambdacap.cli.console import Console
+from lambdacap.cli.invoke import invoke
+from lambdacap.cli.model import model
+from lambdacap.cli.open import open_page
+from lambdacap.cli.options import (
+    Architecture,
+    Auth,
+    BaseImage,
+    Burst,
+    Docker,
+    Image,
+    Memory,
+    Origin,
+    Quota,
+    Rate,
+    ReservedConcurrency,
+    Retention,
+    Timeout,
+    Weights,
+    command,
+    deploy_command,
+)
+from lambdacap.settings import Settings
+
+if TYPE_CHECKING:
+    from lambdacap.operations.deploy import Deployed
+
+Configure = Callable[..., Settings]
+
+app = typer.Typer(
+    help="Put a deep-learning model on the internet as a serverless API.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # Rich takes longer to import than all the rest of --help
+)
+local = typer.Typer(help="The local cloud, by hand.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(local, name="local")
+app.add_typer(model, name="model")
+app.add_typer(checks)
+app.add_typer(access)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"lambdacap {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and stop.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+@deploy_command
+def deploy(
+    configure: Configure,
+    console: Console,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
+) -> None:
+    """Build, push, create: everything, up to the URL. Run again, it mends only what differs."""
+    from lambdacap.cli.views import tables
+    from lambdacap.operations import deploy as pipeline
+
+    settings = configure()
+    if dry_run:
+        from lambdacap.insight import cost
+
+        survey = pipeline.survey(settings, console.report)
+        estimate = cost.estimate(survey)
+        console.result(tables.plan_table(survey.changes, estimate), tables.plan_data(survey.changes, estimate))
+        return
+    deployed = pipeline.deploy(settings, console.report)
+    tell(console, settings, deployed)
+    console.note("deployed" if deployed.changed else "nothing to change: everything is as it should be")
+    console.address(deployed.deployment.url or "", tables.deployed_data(deployed))
+
+
+@app.command()
+@command
+def build(
+    configure: Configure,
+    console: Console,
+    image: Image = None,
+    base_image: BaseImage = None,
+    weights: Weights = None,
+    architecture: Architecture = None,
+) -> None:
+    """Build the Docker image; its tag is a hash of its content."""
+    from lambdacap.cli.views import tables
+    from lambdacap.events import Finished, Progress, Started
+    from lambdacap.images import docker_engine, docker_image, docker_layers
+    from lambdacap.model.weights import settle
+
+    settings = settle(
+        configure(image=image, base_image=base_image, weights=weights, architecture=architecture), console.report
+    )
+    tag = docker_image.content_tag(settings.image, settings.architecture, settings.base_image, settings.bundle)
+    name = f"{settings.name}:{tag}"
+    console.report(Started("image", "Docker image"))
+    with closing(docker_engine.connect()) as engine:
+        image_id = docker_image.build(engine, settings, tag, console.report)
+        console.report(Progress("image", "measuring its layers"))
+        layers = docker_layers.measure(engine, name, settings.image)
+    console.report(Finished("image", "built", name))
+    console.result(tables.layers_table(name, layers), {"image": name, "id": image_id, **tables.layers_data(layers)})
+
+
+@app.command()
+@command
+def push(
+    configure: Configure,
+    console: Console,
+    image: Image = None,
+    base_image: BaseImage = None,
+    weights: Weights = None,
+    architecture: Architecture = None,
+    docker: Docker = None,
+) -> None:
+    """Push the image to its ECR repository, made if needed; built if needed."""
+    settings = configure(image=image, base_image=base_image, weights=weights, architecture=architecture, docker=docker)
+    _step(settings, console, "repository", "image")
+
+
+@app.command()
+@command
+def create_function(
+    configure: Configure,
+    console: Console,
+    architecture: Architecture = None,
+    memory: Memory = None,
+    timeout: Timeout = None,
+    log_retention: Retention = None,
+    docker: Docker = None,
+    reserved_concurrency: ReservedConcurrency = None,
+    origin: Origin = None,
+) -> None:
+    """Create the Lambda function from the pushed image, with its role and log group."""
+    settings = configure(
+        architecture=architecture,
+        memory=memory,
+        timeout=timeout,
+        log_retention=log_retention,
+        docker=docker,
+        reserved_concurrency=reserved_concurrency,
+        origin=origin,
+    )
+    _step(settings, console, "role", "log group", "concurrency", "function")
+
+
+@app.command()
+@command
+def create_api(
+    configure: Configure,
+    console: Console,
+    docker: Docker = None,
+    auth: Auth = None,
+    quota: Quota = None,
+    rate: Rate = None,
+    burst: Burst = None,
+    origin: Origin = None,
+) -> None:
+    """Create the API in front of the function: POST, GET, binary types, CORS, stage, permission, API key."""
+    settings = configure(docker=docker, auth=auth, quota=quota, rate=rate, burst=burst, origin=origin)
+    tell(console, settings, _step(settings, console, "usage plan", "api"))
+
+
+app.command()(invoke)
+
+
+app.command()(insight.status)
+app.command()(insight.logs)
+app.command()(insight.bench)
+app.command("open")(open_page)
+
+
+@app.command()
+@command
+def rollback(
+    configure: Configure,
+    console: Console,
+    version: Annotated[
+        int | None, typer.Argument(help="Which one. [default: the one that was live before]", metavar="VERSION", min=1)
+    ] = None,
+) -> None:
+    """Go back to an earlier version of the function; without VERSION, to the one that was live before."""
+    from lambdacap.operations.rollback import rollback as go_back
+
+    there = go_back(configure(), console.report, None if version is None else str(version))
+    number = there.resources["function"]["version"]
+    console.result(f"version {number} is live", {"name": there.name, "version": number, "url": there.url})
+
+
+@app.command()
+@command
+def teardown(
+    configure: Configure,
+    console: Console,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    keep_image: Annotated[bool, typer.Option("--keep-image", help="Leave the repository with its images.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be removed, and do nothing.")] = False,
+) -> None:
+    """Remove everything that the deployment owns, and prove that nothing is left."""
+    from lambdacap.cli.views import tables
+    from lambdacap.errors import DeploymentError
+    from lambdacap.operations.teardown import Standing, standing
+    from lambdacap.operations.teardown import teardown as remove
+
+    settings = configure()
+
+    def agree(found: Standing) -> None:
+        where = found.deployment
+        if yes or where.target == "local":
+            return
+        words = f"{where.name!r} in {where.region} of account {where.account}"
+        if not sys.stdin.isatty():
+            raise DeploymentError(
+                f"nobody can be asked here whether to remove {words}", hint="Say --yes to remove it without a question."
+            )
+        for kind, label in found.labels.items():
+            console.note(f"{kind:<12} {label}")
+        typer.confirm(f"Remove {words}?", abort=True, err=True)
+
+    if dry_run:
+        found = standing(settings, console.report, keep_image=keep_image)
+        console.result(tables.standing_table(found), tables.standing_data(found))
+        return
+    removed = remove(settings, console.report, keep_image=keep_image, agree=agree)
+    rest = ", but for its images" if keep_image else ""
+    console.result(f"{removed.deployment.name} is gone{rest}", tables.standing_data(removed))
+
+
+@local.command("start")
+@command
+def local_start(
+    configure: Configure,
+    console: Console,
+    port: Annotated[
+        int | None, typer.Option(help="Port on 127.0.0.1. [default: a free one]", metavar="PORT", min=1, max=65535)
+    ] = None,
+) -> None:
+    """Start the local cloud; it goes on after this command."""
+    from lambdacap.local import cloud
+
+    started = cloud.start(configure().home, console.report, port)
+    console.result(started.endpoint, {"endpoint": started.endpoint, "pid": started.pid})
+
+
+@local.command("stop")
+@command
+def local_stop(configure: Configure, console: Console) -> None:
+    """Stop the local cloud; what is deployed there comes back with the next start."""
+    from lambdacap.local import cloud
+
+    stopped = cloud.stop(configure().home, console.report)
+    console.result("stopped" if stopped else "it was not running", {"stopped": stopped})
+
+
+@local.command("status")
+@command
+def local_status(configure: Configure, console: Console) -> None:
+    """Say whether the local cloud runs, and what is deployed there."""
+    from lambdacap.deployment.record import Records
+    from lambdacap.local import cloud
+
+    home = configure().home
+    found = cloud.running(home)
+    names = [d.name for d in Records(home).all(target="local")]
+    words = f"running at {found.endpoint} (process {found.pid})" if found else "not running"
+    deployments = f"; deployed: {', '.join(names)}" if names else "; nothing is deployed"
+    console.result(
+        words + deployments,
+        {"running": bool(found), "endpoint": found.endpoint if found else None, "deployments": names},
+    )
+
+
+def _step(settings: Settings, console: Console, *kinds: str) -> Deployed:
+    from lambdacap.cli.views import tables
+    from lambdacap.operations import deploy as pipeline
+
+    deployed = pipeline.deploy(settings, console.report, only=kinds)
+    identity = deployed.deployment.resources[kinds[-1]]
+    words = identity.get("url") or identity.get("uri") or identity["arn"]
+    console.result(words, tables.deployed_data(deployed))
+    return deployed

@@ -1,0 +1,1 @@
+"""The deployed API from the caller's side."""

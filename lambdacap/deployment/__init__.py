@@ -1,0 +1,1 @@
+"""The record of a deployment, and who may work on it."""

@@ -1,0 +1,1 @@
+"""The API in front of the function, and who may call it how often."""

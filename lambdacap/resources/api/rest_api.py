@@ -1,0 +1,272 @@
+"""The Amazon API Gateway REST API: POST and GET on its root go to the function, OPTIONS answers for CORS."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdacap.aws.clients import TAG, Aws, code, found, retry
+from lambdacap.events import Progress
+from lambdacap.resources.api.gateway_response import gateway_responses, present_responses, put_responses
+from lambdacap.resources.api.method import VERBS, auth_of, methods, put_method, summary
+from lambdacap.resources.function.release import LIVE, unhindered
+from lambdacap.resources.resource import Change, Properties, Resource, Site, State, check_owner
+
+STAGE = "prod"
+BINARY_MEDIA_TYPES = ["image/*"]
+"""Not `*/*`, which would turn the preflight's MOCK answer into an error."""
+MINIMUM_COMPRESSION_SIZE = 1024
+"""Bytes from which on the gateway compresses its answers: the web page, and the grids of attention. The function
+cannot: a browser's `Accept` begins with text, and for that the gateway leaves base64 as it is."""
+STATEMENT = "lambdacap-api"
+_CONFIGURATION = (*VERBS, "errors", "binary media types", "minimum compression size")
+_FINGERPRINT = "configuration"
+"""The stage variable that says which configuration the stage serves: changes need a new deployment."""
+_UNFINISHED = "unfinished"
+
+
+class Api(Resource):
+    kind = "api"
+    title = "API Gateway REST API"
+    step = "create-api"
+
+    def find(self, site: Site) -> State | None:
+        gateway = site.aws.apigateway
+        pages = gateway.get_paginator("get_rest_apis").paginate(PaginationConfig={"PageSize": 500})
+        named = [api for page in pages for api in page["items"] if api["name"] == site.name]
+        if not named:
+            return None
+        # Names of APIs are not unique: ours first, of several the one that is known; somebody else's is refused below.
+        ours = [api for api in named if api.get("tags", {}).get(TAG) == site.name]
+        known = site.deployment.resources.get(self.kind, {}).get("id")
+        api = max(ours or named, key=lambda api: api["id"] == known)
+        check_owner(site, f"the REST API {site.name} ({api['id']})", api.get("tags", {}))
+        stage = found(lambda: gateway.get_stage(restApiId=api["id"], stageName=STAGE), "NotFoundException")
+        present = self._root(site.aws, api["id"]).get("resourceMethods", {})
+        verbs = {verb: summary(present.get(verb)) for verb in VERBS}
+        return State(
+            _identity(site.aws, api["id"], auth_of(verbs["POST"])),
+            {
+                "binary media types": api.get("binaryMediaTypes", []),
+                "minimum compression size": api.get("minimumCompressionSize"),
+                **verbs,
+                "errors": present_responses(site.aws, api["id"]),
+                "throttle": _throttle(stage),
+                "permission": _granted(site),
+                "stage": stage.get("variables", {}).get(_FINGERPRINT) if stage else None,
+                # Of a call whose answer was lost: AWS had made the API, and was asked once more.
+                "spare": sorted(other["id"] for other in ours if other["id"] != api["id"]),
+            },
+        )
+
+    def wanted(self, site: Site) -> Properties:
+        api = site.deployment.resources.get(self.kind, {}).get("id", "")
+        function = site.aws.arn("lambda", f"function:{site.name}")
+        uri = (
+            f"arn:{site.aws.partition}:apigateway:{site.aws.region}:lambda:path/2015-03-31/functions/"
+            f"{function}:{LIVE}/invocations"
+        )
+        configuration: dict[str, object] = {
+            "binary media types": BINARY_MEDIA_TYPES,
+            "minimum compression size": MINIMUM_COMPRESSION_SIZE,
+            **methods(uri, site.settings.auth, site.settings.origin),
+            "errors": gateway_responses(site.settings.origin),
+        }
+        return {
+            **configuration,
+            "throttle": {"rate": site.settings.rate, "burst": site.settings.burst},
+            "permission": site.aws.arn("execute-api", f"{api}/{STAGE}/*/"),
+            "stage": _fingerprint(configuration),
+            "spare": [],
+        }
+
+    def create(self, site: Site) -> State:
+        site.report(Progress(self.kind, "creating the API"))
+        api = _patiently(
+            site,
+            lambda: site.aws.apigateway.create_rest_api(
+                name=site.name,
+                description="made by lambdacap",
+                binaryMediaTypes=BINARY_MEDIA_TYPES,
+                minimumCompressionSize=MINIMUM_COMPRESSION_SIZE,
+                endpointConfiguration={"types": ["REGIONAL"]},
+                tags=site.tags,
+            ),
+        )
+        properties = {
+            "binary media types": BINARY_MEDIA_TYPES,
+            "minimum compression size": MINIMUM_COMPRESSION_SIZE,
+            "spare": [],
+        }
+        state = State(_identity(site.aws, api["id"], site.settings.auth), properties)
+        here = replace(site, deployment=site.deployment.having(self.kind, state.identity))
+        return self.update(here, state, self.change(here, state))
+
+    def update(self, site: Site, state: State, change: Change) -> State:
+        gateway, api = site.aws.apigateway, state.identity["id"]
+        wanted: Any = self.wanted(site)
+        if state.properties.get("stage") and change.differences.keys() & {*_CONFIGURATION}:
+            # Until it is deployed: whoever is cut short in between leaves a stage that says so.
+            self._note_configuration(site, api, _UNFINISHED)
+        if "binary media types" in change.differences:
+            self._put_binary_media_types(site, api, state.properties["binary media types"])
+        if "minimum compression size" in change.differences:
+            gateway.update_rest_api(
+                restApiId=api,
+                patchOperations=[
+                    {"op": "replace", "path": "/minimumCompressionSize", "value": str(MINIMUM_COMPRESSION_SIZE)}
+                ],
+            )
+        verbs = [verb for verb in VERBS if verb in change.differences]
+        if verbs:
+            root = self._root(site.aws, api)
+            for verb in verbs:
+                if verb in root.get("resourceMethods", {}):
+                    gateway.delete_method(restApiId=api, resourceId=root["id"], httpMethod=verb)
+                put_method(site.aws, api, root["id"], verb, wanted[verb])
+        if "permission" in change.differences:
+            self._forbid(site)  # what is there under that name, for whatever source, would be in the way
+            unhindered(
+                site,
+                lambda: site.aws.lambda_.add_permission(
+                    FunctionName=site.name,
+                    Qualifier=LIVE,
+                    StatementId=STATEMENT,
+                    Action="lambda:InvokeFunction",
+                    Principal="apigateway.amazonaws.com",
+                    SourceArn=wanted["permission"],
+                ),
+            )
+        if "errors" in change.differences:
+            put_responses(site.aws, api, wanted["errors"])
+        if change.differences.keys() & {*_CONFIGURATION, "stage"}:
+            self._deploy(site, api, wanted["stage"])
+        if change.differences.keys() & {"throttle", "stage"}:
+            self._put_throttle(site, api, wanted["throttle"])
+        if "spare" in change.differences:
+            self._delete(site, change.differences["spare"][0])
+        return State({**state.identity, "auth": site.settings.auth}, wanted)
+
+    def remove(self, site: Site, state: State) -> None:
+        site.report(Progress(self.kind, "deleting the API"))
+        spare: Any = state.properties["spare"]
+        self._delete(site, [*spare, state.identity["id"]])
+
+    def _delete(self, site: Site, apis: Any) -> None:  # noqa: ANN401 - ids, as a property holds them
+        for api in apis:
+            found(
+                lambda a=api: _patiently(site, lambda: site.aws.apigateway.delete_rest_api(restApiId=a)),  # type: ignore[misc]
+                "NotFoundException",
+            )
+
+    def _forbid(self, site: Site) -> None:
+        found(
+            lambda: site.aws.lambda_.remove_permission(FunctionName=site.name, Qualifier=LIVE, StatementId=STATEMENT),
+            "ResourceNotFoundException",
+        )
+
+    def _root(self, aws: Aws, api: str) -> Any:  # noqa: ANN401 - API Gateway's own shape
+        resources = aws.apigateway.get_resources(restApiId=api, embed=["methods"], limit=500)["items"]
+        return next(resource for resource in resources if resource["path"] == "/")
+
+    def _put_binary_media_types(self, site: Site, api: str, present: Any) -> None:  # noqa: ANN401
+        operations: Any = [
+            {"op": op, "path": "/binaryMediaTypes/" + kind.replace("/", "~1")}
+            for op, kinds in (
+                ("remove", set(present) - set(BINARY_MEDIA_TYPES)),
+                ("add", set(BINARY_MEDIA_TYPES) - set(present)),
+            )
+            for kind in sorted(kinds)
+        ]
+        if operations:
+            site.aws.apigateway.update_rest_api(restApiId=api, patchOperations=operations)
+
+    def _put_throttle(self, site: Site, api: str, limits: Any) -> None:  # noqa: ANN401 - as `wanted` gives it
+        """For all callers together; it holds at once, without a new deployment."""
+        path = "/*/*/throttling/"
+        site.aws.apigateway.update_stage(
+            restApiId=api,
+            stageName=STAGE,
+            patchOperations=[
+                {"op": "replace", "path": f"{path}rateLimit", "value": str(limits["rate"])},
+                {"op": "replace", "path": f"{path}burstLimit", "value": str(limits["burst"])},
+            ],
+        )
+
+    def _deploy(self, site: Site, api: str, fingerprint: str) -> None:
+        """Put the present configuration live, drop the deployments that are not, and say last that it is done."""
+        gateway = site.aws.apigateway
+        _patiently(
+            site,
+            lambda: gateway.create_deployment(
+                restApiId=api, stageName=STAGE, variables={_FINGERPRINT: _UNFINISHED}, description="lambdacap"
+            ),
+        )
+        live = gateway.get_stage(restApiId=api, stageName=STAGE)["deploymentId"]
+        for old in gateway.get_deployments(restApiId=api, limit=500)["items"]:
+            if old["id"] != live:
+                found(
+                    lambda o=old: gateway.delete_deployment(restApiId=api, deploymentId=o["id"]),  # type: ignore[misc]
+                    "NotFoundException",
+                )
+        self._note_configuration(site, api, fingerprint)
+
+    def _note_configuration(self, site: Site, api: str, fingerprint: str) -> None:
+        site.aws.apigateway.update_stage(
+            restApiId=api,
+            stageName=STAGE,
+            patchOperations=[{"op": "replace", "path": f"/variables/{_FINGERPRINT}", "value": fingerprint}],
+        )
+
+
+def _throttle(stage: Any) -> dict[str, object] | None:  # noqa: ANN401 - API Gateway's own shape
+    limits = stage.get("methodSettings", {}).get("*/*") if stage else None
+    return {"rate": limits.get("throttlingRateLimit"), "burst": limits.get("throttlingBurstLimit")} if limits else None
+
+
+def _identity(aws: Aws, api: str, auth: str) -> dict[str, str]:
+    """With `auth`: who calls the API has to know."""
+    if aws.endpoint:
+        url = f"{aws.endpoint}/restapis/{api}/{STAGE}/_user_request_/"
+    else:
+        url = f"https://{api}.execute-api.{aws.region}.{aws.domain}/{STAGE}/"
+    return {"id": api, "url": url, "auth": auth}
+
+
+def _granted(site: Site) -> str | None:
+    """The source ARN from which the function may be invoked by the gateway, as it stands."""
+    answer = found(
+        lambda: site.aws.lambda_.get_policy(FunctionName=site.name, Qualifier=LIVE), "ResourceNotFoundException"
+    )
+    for statement in json.loads(answer["Policy"])["Statement"] if answer else []:
+        if statement.get("Sid") == STATEMENT:
+            conditions = statement.get("Condition", {})
+            source: str | None = conditions.get("ArnLike", {}).get("AWS:SourceArn")
+            return source or "anywhere"
+    return None
+
+
+def _fingerprint(configuration: dict[str, object]) -> str:
+    return hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _patiently(site: Site, call: Any) -> Any:  # noqa: ANN401 - returns what `call` returns
+    """API Gateway lets an account make one API in 3 s and delete one in 30 s; others may be doing it too."""
+
+    def throttled(error: ClientError) -> bool:
+        return code(error) == "TooManyRequestsException"
+
+    return retry(
+        call,
+        when=throttled,
+        limit=240,
+        every=31,
+        waiting=lambda spent, left: site.report(
+            Progress("api", f"API Gateway allows few of these calls: next try in {left:.0f} s ({spent:.0f} s so far)")
+        ),
+        sleep=site.sleep,
+    )

@@ -1,0 +1,1 @@
+"""The Lambda function: itself, its versions, its reserved executions."""

@@ -1,0 +1,1 @@
+"""Who is told of too many calls and too high costs."""

@@ -1,0 +1,153 @@
+"""What files tell beside their pixels goes; the pixels stay, bit for bit."""
+
+from __future__ import annotations
+
+import io
+import random
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms, PngImagePlugin
+
+from lambdacap.client.metadata import stripped
+from lambdacap.client.photo import prepare
+
+SECRET = b"48.8584 N 2.2945 E"
+GPS, MAKE, DESCRIPTION = 0x8825, 0x010F, 0x010E
+
+
+def scene(seed: int = 0) -> Image.Image:
+    pixels = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return Image.fromarray(pixels).resize((80, 60), Image.Resampling.BICUBIC)
+
+
+def exif() -> Image.Exif:
+    """The place in three of the ways in which cameras write it."""
+    tags = Image.Exif()
+    tags[MAKE] = tags[DESCRIPTION] = SECRET.decode()
+    tags.get_ifd(GPS)[29] = SECRET.decode()
+    return tags
+
+
+def profile() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+def encoded(format: str, **options: Any) -> bytes:  # noqa: A002, ANN401 - Pillow's words
+    stream = io.BytesIO()
+    scene().save(stream, format, exif=exif(), **options)
+    return stream.getvalue()
+
+
+def jpeg(**options: Any) -> bytes:  # noqa: ANN401
+    """With what Photoshop and others add, and a preview behind the picture, as phones have it."""
+    content = encoded("JPEG", comment=SECRET, icc_profile=profile(), **options)
+    more = segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + SECRET) + segment(0xED, b"Photoshop 3.0\0" + SECRET)
+    more += segment(0xE2, b"MPF\0" + SECRET) + segment(0xE0, b"JFXX\0" + SECRET) + segment(0xE5, SECRET)
+    return content[:2] + more + content[2:] + encoded("JPEG")
+
+
+def png(**options: Any) -> bytes:  # noqa: ANN401
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Comment", SECRET.decode())
+    text.add_text("Comment", SECRET.decode(), zip=True)
+    text.add_itxt("XML:com.adobe.xmp", SECRET.decode())
+    return encoded("PNG", pnginfo=text, icc_profile=profile(), **options)
+
+
+FILES: dict[str, Callable[[], bytes]] = {
+    "JPEG": jpeg,
+    "progressive JPEG": lambda: jpeg(progressive=True),
+    "JPEG with restarts": lambda: jpeg(restart_marker_blocks=2),
+    "MPO": lambda: encoded("MPO", save_all=True, append_images=[scene(1)]),
+    "PNG": png,
+}
+
+
+@pytest.mark.filterwarnings("ignore:Image appears to be a malformed MPO")
+@pytest.mark.parametrize("kind", FILES)
+def test_the_place_goes_and_the_pixels_stay(kind: str, tmp_path: Path) -> None:
+    content = FILES[kind]()
+    path = tmp_path / "photo"
+    path.write_bytes(content)
+    assert SECRET in content
+    sent = prepare(path)
+    assert SECRET not in sent.content
+    assert sent.media_type == f"image/{'png' if kind == 'PNG' else 'jpeg'}"
+    with Image.open(io.BytesIO(content)) as before, Image.open(io.BytesIO(sent.content)) as after:
+        assert before.getexif()
+        assert not after.getexif()
+        assert not after.info.keys() & {"exif", "comment", "xmp", "photoshop", "Comment", "XML:com.adobe.xmp"}
+        assert after.info.get("icc_profile") == before.info.get("icc_profile")
+        assert np.array_equal(np.asarray(before), np.asarray(after))
+
+
+@pytest.mark.parametrize("format", ["WEBP", "TIFF", "AVIF"])
+def test_other_formats_are_drawn_anew(format: str, tmp_path: Path) -> None:  # noqa: A002
+    content = encoded(format, quality=100)
+    path = tmp_path / "photo"
+    path.write_bytes(content)
+    assert SECRET in content
+    sent = prepare(path)
+    assert SECRET not in sent.content
+    with Image.open(io.BytesIO(sent.content)) as after:
+        assert (sent.media_type, after.format) == ("image/jpeg", "JPEG")
+        assert not after.getexif()
+
+
+def test_colours_of_cmyk_stay(tmp_path: Path) -> None:
+    """Adobe's marker says how these are stored."""
+    path = tmp_path / "photo.jpg"
+    scene().convert("CMYK").save(path, exif=exif())
+    with Image.open(path) as before, Image.open(io.BytesIO(prepare(path).content)) as after:
+        assert before.mode == after.mode == "CMYK"
+        assert np.array_equal(np.asarray(before), np.asarray(after))
+
+
+def test_a_jpeg_that_breaks_off_is_kept_so_far() -> None:
+    content = jpeg()
+    whole = stripped(content, "JPEG") or b""
+    assert whole.endswith(b"\xff\xd9")
+    scan = whole.index(b"\xff\xda")
+    cut = content[: content.index(whole[scan:]) + 200]
+    assert stripped(cut, "JPEG") == whole[: scan + 200]
+
+
+def test_what_lies_between_segments_is_passed_over() -> None:
+    """Fill bytes before a marker are allowed; other stray bytes are borne by decoders."""
+    content = encoded("JPEG")
+    whole = stripped(content, "JPEG")
+    assert stripped(content[:2] + b"\xff\xff" + content[2:], "JPEG") == whole
+    assert stripped(content[:2] + b"stray" + content[2:], "JPEG") == whole
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(["JPEG", "PNG"]), st.integers(0, 2**32))
+def test_broken_files_are_no_matter(format: str, seed: int) -> None:  # noqa: A002
+    rng = random.Random(seed)  # noqa: S311
+    content = bytearray(FILES[format]())
+    for _ in range(rng.randint(1, 8)):
+        content[rng.randrange(2, len(content))] = rng.randrange(256)
+    mutated = bytes(content[: rng.randint(2, len(content))])
+    assert len(stripped(mutated, format) or b"") <= max(len(mutated), 8)
+
+
+def test_a_chunk_of_an_animation_goes() -> None:
+    """Only the first picture is captioned."""
+    content = encoded("PNG", save_all=True, append_images=[scene(1)])
+    assert b"fdAT" in content
+    sent = stripped(content, "PNG") or b""
+    assert b"fdAT" not in sent
+    data = b"".join(sent.split(b"IDAT")[1:])
+    assert len(zlib.decompressobj().decompress(data)) == (80 * 3 + 1) * 60
