@@ -35,7 +35,7 @@ load: $(VENV)/.dev  ## Load on the local cloud: 10,000 requests, too many at onc
 accuracy: $(VENV)/.local  ## Share of 1,000 fresh scenes that the demo model captions exactly right.
 	@PYTHONPATH=image $(BIN)/python -m demo.evaluate
 
-screenshots: $(VENV)/.dev  ## Pictures of the web page for this README.
+screenshots: $(VENV)/.dev  ## Pictures of the web page for the documentation.
 	@$(BIN)/python tests/browser/screenshots.py
 
 faults: $(VENV)/.dev  ## Every AWS call x every fault, and a long random walk: nothing may get lost.

@@ -1,11 +1,10 @@
-"""The README names what there is: every command and option, and none that is not."""
+"""The README and docs/ name every command and option, and none that is not; their links lead somewhere."""
 
 from __future__ import annotations
 
 import re
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +12,7 @@ import typer
 
 from lambdacap.cli.app import app
 from lambdacap.settings import Settings
-
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+from tests.pages import PAGES, ROOT, TEXT, typed
 
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - Typer's own Click
@@ -35,19 +33,12 @@ def options(command: Any) -> set[str]:  # noqa: ANN401
 COMMANDS = dict(commands(typer.main.get_command(app)))
 
 
-def console_lines() -> list[str]:
-    """What is typed in the README's console blocks; a line that ends with a backslash goes on."""
-    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
-    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
-
-
 def test_there_are_some() -> None:
     assert len(COMMANDS) > 10
-    assert len(console_lines()) > 10
+    assert len(typed(TEXT)) > 10
 
 
-@pytest.mark.parametrize("line", sorted({line for line in console_lines() if line.startswith("lambdacap")}))
+@pytest.mark.parametrize("line", sorted({line for line in typed(TEXT) if line.startswith("lambdacap")}))
 def test_what_is_typed_exists(line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
     words = words[: words.index("|")] if "|" in words else words
@@ -62,29 +53,43 @@ def test_what_is_typed_exists(line: str) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_documented(name: str) -> None:
-    assert re.search(rf"\blambdacap {name}\b", README)
+    assert re.search(rf"\blambdacap {name}\b", TEXT)
 
 
 @pytest.mark.parametrize("option", sorted({option for command in COMMANDS.values() for option in options(command)}))
 def test_every_option_is_documented(option: str) -> None:
-    assert re.search(rf"(?<![\w-]){option}(?![\w-])", README)
+    assert re.search(rf"(?<![\w-]){option}(?![\w-])", TEXT)
 
 
 @pytest.mark.parametrize("setting", sorted(set(Settings.__dataclass_fields__) - {"given"}))
 def test_every_setting_is_documented(setting: str) -> None:
-    assert f"LAMBDACAP_{setting.upper()}" in README
-    assert re.search(rf"`{setting}`", README)
+    assert f"LAMBDACAP_{setting.upper()}" in TEXT
+    assert re.search(rf"`{setting}`", TEXT)
 
 
 def test_every_variable_that_is_documented_exists() -> None:
     known = {f"LAMBDACAP_{setting.upper()}" for setting in Settings.__dataclass_fields__}
     # The demo's and the tests' own switches are the shell's, not settings.
-    assert set(re.findall(r"LAMBDACAP_[A-Z_]+", README)) <= known
+    assert set(re.findall(r"LAMBDACAP_[A-Z_]+", TEXT)) <= known
 
 
 def test_every_make_target_exists() -> None:
-    makefile = (Path(__file__).parent.parent / "Makefile").read_text("utf-8")
+    makefile = (ROOT / "Makefile").read_text("utf-8")
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    typed = {line.split()[1] for line in console_lines() if line.startswith("make ")}
-    named = set(re.findall(r"`make ([a-z]+)", README))
-    assert typed | named <= targets
+    run = {line.split()[1] for line in typed(TEXT) if line.startswith("make ")}
+    named = set(re.findall(r"`make ([a-z]+)", TEXT))
+    assert run | named <= targets
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    folder = ROOT if page == "README" else ROOT / "docs"
+    for link in re.findall(r'(?:\]\(|srcset="|src=")([^)"\s]+)', PAGES[page]):
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = folder / path if path else folder / f"{page}.md"
+        assert target.is_file(), link
+        headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE) if anchor else []
+        anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+        assert not anchor or anchor in anchors, link

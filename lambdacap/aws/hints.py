@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 _BY_CODE = {
     "TooManyRequestsException": "AWS allows so many of these calls a minute: wait one, then repeat the command.",
     "ThrottlingException": "AWS allows so many of these calls a minute: wait one, then repeat the command.",
@@ -26,7 +28,8 @@ _BY_PHRASE = {
 
 def install_extra(extra: str) -> str:
     """How to get what lambdacap needs for some of its work only."""
-    return f"Run `pip install '.[{extra}]'` where lambdacap's source is, in its environment."
+    # lambdacap itself is there already, so pip adds what is missing only: to a checkout as to a wheel.
+    return f"Run `{sys.executable} -m pip install 'lambdacap[{extra}]'`."
 
 
 def hint(code: str, message: str) -> str:

@@ -14,6 +14,7 @@ from lambdacap.cli import insight
 from lambdacap.cli.access import access, tell
 from lambdacap.cli.checks import checks
 from lambdacap.cli.console import Console
+from lambdacap.cli.demo import demo
 from lambdacap.cli.invoke import invoke
 from lambdacap.cli.model import model
 from lambdacap.cli.open import open_page
@@ -192,6 +193,7 @@ app.command()(insight.status)
 app.command()(insight.logs)
 app.command()(insight.bench)
 app.command("open")(open_page)
+app.command()(demo)
 
 
 @app.command()

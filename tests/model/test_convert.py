@@ -45,7 +45,7 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convert, "NEEDED", ("json", "no_such_library"))
     with pytest.raises(ModelError, match="not installed: no_such_library") as failed:
         convert.check_extra()
-    assert "pip install '.[model]'" in failed.value.hint
+    assert "pip install 'lambdacap[model]'" in failed.value.hint
 
 
 def test_inspect_shows_what_a_bundle_is(lambdacap: Command, tmp_path: Path) -> None:
