@@ -19,7 +19,7 @@ from pathlib import Path
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from serving import journal, picture
+from serving import journal, kinds, picture
 from serving.gateway import HttpError, Response, error_response, event, json_response, request
 from serving.journal import since
 
@@ -148,7 +148,8 @@ def answer_picture(http: Request, entry: dict[str, object]) -> Response:
     except invalid_option as error:
         raise HttpError(400, "invalid_parameter", str(error)) from error
     entry.update(measured(), predict_ms=since(started))
-    return json_response(200, answer)
+    # Who asks should know that a part of the picture was never seen.
+    return json_response(200, {**answer, "truncated": True} if seen.truncated else answer)
 
 
 def origin(error: BaseException | None) -> str | None:
@@ -172,7 +173,7 @@ def check_body(http: Request) -> None:
     if not http.body:
         raise HttpError(400, "empty_body", "the body is empty: send a picture")
     is_image = http.content_type.startswith("image/")
-    if http.binary and (is_image or picture.sniff(http.body)):
+    if http.binary and (is_image or kinds.sniff(http.body)):
         return
     if is_image:
         raise HttpError(400, "invalid_body", "the body came as text: the API lacks image/* as a binary type")

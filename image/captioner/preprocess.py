@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
-from serving.picture import as_seen
+from serving.seen import as_seen
 
 if TYPE_CHECKING:
     from captioner.beam import Floats
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def tensor(image: Image.Image, bundle: Bundle) -> Floats:
     """The picture as the encoder takes it: float32 [1, 3, height, width], per channel (v / 255 − mean) / std.
 
-    The picture is turned upright and flattened first (see `picture.as_seen`), then squeezed to the encoder's
+    The picture is turned upright and flattened first (see `seen.as_seen`), then squeezed to the encoder's
     size without regard to its proportions: the model was trained so.
     """
     small = as_seen(image).resize((bundle.width, bundle.height), Image.Resampling.BICUBIC)

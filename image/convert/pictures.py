@@ -26,7 +26,7 @@ def synthetic(count: int, *, seed: int = 0) -> list[Image.Image]:
 
 def from_folder(folder: Path, *, limit: int = 200) -> list[Image.Image]:
     """The first `limit` pictures in `folder`, by name, upright and RGB. Raises `ConvertError` if there is none."""
-    from serving.picture import as_seen
+    from serving.seen import as_seen
 
     if not folder.is_dir():
         raise ConvertError(f"{folder} is no folder", hint="Name a folder with pictures in it.")

@@ -26,7 +26,7 @@ MAX_VALUES = 100_000  # TIFF, of all tags that are not bytes or text: a strip fo
 MAX_PACKED = 1_000_000  # bytes of a run-length-encoded BMP, which Pillow decodes in Python
 
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # neither a stuffed byte nor a restart within a scan
-_END, _SCAN = 0xD9, 0xDA
+_END, SCAN = 0xD9, 0xDA
 _BYTES = (1, 2, 6, 7)  # TIFF's types of one byte a value
 
 
@@ -40,7 +40,7 @@ def excess(data: bytes, kind: str) -> str | None:
             case "JPEG":
                 return _jpeg(data)
             case "PNG":
-                return "chunks" if _more(_chunks(data), MAX_CHUNKS) else None
+                return "chunks" if _more(chunks(data), MAX_CHUNKS) else None
             case "GIF":
                 return "blocks" if _more(_blocks(data), MAX_BLOCKS) else None
             case "TIFF":
@@ -59,8 +59,8 @@ def _more(parts: Iterator[object], bound: int) -> bool:
 
 def _jpeg(data: bytes) -> str | None:
     scans = 0
-    for number, marker in enumerate(_segments(data)):
-        scans += marker == _SCAN
+    for number, (marker, _, _) in enumerate(segments(data)):
+        scans += marker == SCAN
         if scans > MAX_SCANS:
             return "scans"
         if number >= MAX_SEGMENTS:
@@ -68,18 +68,57 @@ def _jpeg(data: bytes) -> str | None:
     return None
 
 
-def _segments(data: bytes) -> Iterator[int]:
-    """The markers, without those inside of other segments: ITU-T T.81, B.1."""
+def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Each marker, where it stands and where its segment ends; none inside of other segments: ITU-T T.81, B.1."""
     place = 2
     while (found := _MARKER.search(data, place)) is not None:
         marker = data[found.end() - 1]
         if marker == _END:
             return  # phones put videos and more behind it
-        yield marker
-        place = found.end() + struct.unpack_from(">H", data, found.end())[0]
+        start, place = found.start(), found.end() + struct.unpack_from(">H", data, found.end())[0]
+        yield marker, start, place
 
 
-def _chunks(data: bytes) -> Iterator[int]:
+# T.81, table B.1: what no decoder here knows. Arithmetic coding (C9, CA) is known.
+_PROCESSES = {0xC3: "coded without loss"} | dict.fromkeys(
+    (0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "of several resolutions"
+)
+_PROCESSES |= {0xCB: "coded without loss"}
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+
+
+def process(data: bytes) -> str | None:
+    """What kind a JPEG is of, in words after "JPEG files", if it is one that is not read."""
+    try:
+        for marker, start, _ in segments(data):
+            if marker in _FRAMES:
+                bits = data[start + 4]
+                return _PROCESSES.get(marker) or (f"of {bits} bits a sample" if bits != 8 else None)
+            if marker == SCAN:
+                break
+    except (struct.error, IndexError):
+        pass
+    return None
+
+
+def breaks_off(data: bytes) -> bool:
+    """Whether a JPEG ends before the marker that says so."""
+    place = 2
+    try:
+        for _, _, end in segments(data):
+            place = end
+    except struct.error:
+        return True
+    return data.find(b"\xff\xd9", place) < 0
+
+
+def is_filled_up(data: bytes) -> bool:
+    """Whether a JPEG breaks off where somebody who wanted its full size put zeros."""
+    return data.endswith(bytes(64)) and breaks_off(data)
+
+
+def chunks(data: bytes) -> Iterator[int]:
+    """Where each chunk begins."""
     place = 8
     while place < len(data):
         yield place

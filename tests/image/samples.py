@@ -151,7 +151,7 @@ def others(scene: Image.Image) -> Iterator[Sample]:
         yield Sample(title, kind, encode(scene, kind, **options))
     glass = on_glass(scene)
     yield Sample("WebP, alpha", "WEBP", encode(glass, "WEBP", lossless=True))
-    yield Sample("WebP, turned", "WEBP", turned(scene, "WEBP", 6, lossless=True))
+    yield Sample("WebP, turned", "WEBP", turned(scene, "WEBP", 6, lossless=True), "other")
     yield Sample("GIF, one colour clear", "GIF", encode(palette(scene), "GIF", transparency=255))
     yield Sample("BMP, palette", "BMP", encode(palette(scene), "BMP"))
     yield Sample("BMP, grey", "BMP", encode(scene.convert("L"), "BMP"), "grey")

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 from PIL import Image
-from serving import picture, structure
+from serving import formats, picture, structure
 
 from tests.function_process import Function, function_process
 from tests.image.hostile import Hostile, bodies, bombs, post
@@ -57,10 +57,10 @@ def test_a_bomb_costs_less_than_100_mb_and_a_second_and_the_function_lives_on(fu
 
 def test_no_real_picture_has_too_many_parts(scene: Image.Image) -> None:
     kinds = {sample.kind for sample in samples(scene) if structure.excess(sample.data, sample.kind) is None}
-    assert kinds == set(picture.PLUGINS)
+    assert kinds == set(formats.PLUGINS)
 
 
-@pytest.mark.parametrize("kind", sorted(picture.PLUGINS))
+@pytest.mark.parametrize("kind", sorted(formats.PLUGINS))
 def test_parts_of_a_file_that_breaks_off_anywhere_are_counted(
     kind: str, scene: Image.Image, encode: Callable[..., bytes]
 ) -> None:

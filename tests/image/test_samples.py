@@ -11,11 +11,11 @@ from captioner.caption import Captioner
 from demo.painter import render
 from demo.scenes import random_scene
 from PIL import Image
-from serving import picture
+from serving import kinds, picture
 
 from tests.image.samples import Sample, branded, samples
 
-DEMO = Path(picture.__file__).parent / "demo" / "bundle"
+DEMO = Path(picture.__file__).parents[1] / "demo" / "bundle"
 
 
 @pytest.fixture(scope="module")
@@ -85,5 +85,5 @@ def test_what_a_phone_writes_as_heic_is_not_too_large() -> None:
 )
 def test_a_file_s_brands_tell_what_it_is(brands: bytes, kind: str | None) -> None:
     box = (8 + len(brands)).to_bytes(4, "big") + b"ftyp" + brands
-    assert picture.sniff(box + b"heicavif") == kind
-    assert picture.sniff(branded(box, b"heic")) == "HEIF"
+    assert kinds.sniff(box + b"heicavif") == kind
+    assert kinds.sniff(branded(box, b"heic")) == "HEIF"
