@@ -24,7 +24,7 @@ AUTH = ("none", "key", "iam")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,38}[a-z0-9]")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+_REGION = re.compile(r"[a-z]{2,8}(-[a-z]+)+-\d{1,2}")
 
 
 @dataclass(frozen=True)

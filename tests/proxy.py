@@ -38,7 +38,9 @@ _REST = {service: _routes(service) for service in ("lambda", "apigateway")}
 def operation(method: str, path: str, headers: dict[str, str], body: bytes) -> str:
     """The name of the call that a request is, or an empty one when it is none of AWS's."""
     if "x-amz-target" in headers:
-        return headers["x-amz-target"].rpartition(".")[2]
+        service, _, name = headers["x-amz-target"].rpartition(".")
+        # API Gateway has a GetResources, too.
+        return f"tag:{name}" if service.startswith("ResourceGroupsTaggingAPI") else name
     signed = re.search(r"Credential=[^/]+/\d+/[^/]+/(\w+)/", headers.get("authorization", ""))
     if signed and signed[1] in _REST:
         place = urlsplit(path).path
@@ -50,7 +52,7 @@ def operation(method: str, path: str, headers: dict[str, str], body: bytes) -> s
 class Rule:
     """What becomes of the calls named `call`, `times` times after the first `after`.
 
-    With a `status` the cloud is not asked; otherwise `change` gets its answer and returns another.
+    With a `status` the cloud is not asked; otherwise `change` gets its answer and returns another, or it is `lost`.
     """
 
     call: str
@@ -59,6 +61,7 @@ class Rule:
     status: int = 0
     body: bytes = b""
     change: Callable[[Any], Any] | None = None
+    lost: bool = False
 
 
 @dataclass
@@ -80,6 +83,10 @@ class Proxy:
     def change(self, call: str, change: Callable[[Any], Any], *, times: int = 1, after: int = 0) -> None:
         """Let `change` have the parsed answer, and send on what it returns."""
         self.rules.append(Rule(call, times, after, change=change))
+
+    def lose(self, call: str, *, times: int = 1) -> None:
+        """Carry the call out, and close the connection instead of answering."""
+        self.rules.append(Rule(call, times, lost=True))
 
     def rule(self, call: str) -> Rule | None:
         """The rule that holds for the call just made, used up by one."""
@@ -118,6 +125,9 @@ def between(upstream: str) -> Iterator[Proxy]:
             with requests.Session() as session:
                 session.trust_env = False
                 answer = session.request(self.command, upstream + self.path, headers=sent, data=body, timeout=60)
+            if rule and rule.lost:
+                self.close_connection = True
+                return
             content = answer.content
             if rule and rule.change:
                 content = json.dumps(rule.change(json.loads(content))).encode()

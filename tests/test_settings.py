@@ -144,7 +144,9 @@ def test_what_aws_would_refuse_is_refused_at_once(values: dict[str, Any], messag
 
 
 @pytest.mark.parametrize("name", ["ab", "a" * 40, "captions-2"])
-@pytest.mark.parametrize("region", ["eu-central-1", "us-gov-west-1", "ap-southeast-4", None])
+@pytest.mark.parametrize(
+    "region", ["eu-central-1", "us-gov-west-1", "ap-southeast-4", "eusc-de-east-1", "us-isob-east-1", None]
+)
 def test_good_names_and_regions(name: str, region: str | None) -> None:
     settings = Settings(name=name, region=region)
     # IAM's limit for the role, whose name holds both.

@@ -7,6 +7,7 @@ The only module that makes boto3 clients. botocore itself retries throttling, 5x
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,11 +42,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 TAG = "lambdacap"
 LOCAL_REGION = "us-east-1"
+_FIRST_REGION = "us-east-1"
+"""Enabled in every account, and for good (Account Management's guide)."""
 LOCAL_KEY = "lambdacap"
 """What the local cloud gets instead of credentials: the user's own never go there."""
-READ_TIMEOUT = 70.0
-"""Seconds; the first start of a function may take as long as its default timeout allows."""
+READ_TIMEOUT = 60.0
+"""Seconds; no call but an invocation takes as long."""
+START_MARGIN = 60.0
+"""Seconds that an invocation may take beyond the function's timeout: Lambda fetches the image and starts it first."""
 
+_MAKING = ("Create", "Subscribe")
+"""How the names of calls begin that make another one when they are made twice."""
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 _UNKNOWN_CALLER = {
     "InvalidClientTokenId",
@@ -67,12 +74,25 @@ class Aws:
         self.partition = session.get_partition_for_region(region)
         self.account = ""
         self.caller = ""
-        self.operation = ""
-        """The call under way, or the last one: what an error without an answer is about."""
+        self.repeated: set[str] = set()
+        """Creating calls that were made more than once, since an answer was lost or late: each may have made one."""
+        self._thread = threading.local()
+        self._invoking: dict[float, LambdaClient] = {}
+        self._making = threading.Lock()
         session.events.register("before-call", self._note)
+        session.events.register("after-call", self._note_attempts)
+
+    @property
+    def operation(self) -> str:
+        """This thread's call under way, or its last one: what an error without an answer is about."""
+        return str(getattr(self._thread, "operation", ""))
 
     def _note(self, model: Any, **_: object) -> None:  # noqa: ANN401 - botocore's OperationModel
-        self.operation = f"{model.service_model.signing_name}:{model.name}"
+        self._thread.operation = f"{model.service_model.signing_name}:{model.name}"
+
+    def _note_attempts(self, model: Any, parsed: Any, **_: object) -> None:  # noqa: ANN401 - botocore's
+        if parsed.get("ResponseMetadata", {}).get("RetryAttempts") and model.name.startswith(_MAKING):
+            self.repeated.add(self.operation)
 
     def arn(self, service: str, resource: str, *, regional: bool = True) -> str:
         """The ARN of `resource` in this account; IAM's have no region."""
@@ -132,6 +152,20 @@ class Aws:
         impatient = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=2, read_timeout=5)
         return cast("PricingClient", self._client("pricing", region_name=near, config=impatient))
 
+    def invoking(self, seconds: float) -> LambdaClient:
+        """A client to invoke a function with that takes so many seconds at most: it asks once.
+
+        botocore would invoke anew when it has waited long enough, and the function would work, and cost, twice.
+        """
+        if seconds not in self._invoking:
+            once = Config(
+                retries={"mode": "standard", "total_max_attempts": 1},
+                read_timeout=seconds + START_MARGIN,
+                tcp_keepalive=True,  # nothing is heard in between, and gateways forget silent connections
+            )
+            self._invoking[seconds] = cast("LambdaClient", self._client("lambda", config=once))
+        return self._invoking[seconds]
+
     def _client(self, service: str, *, region_name: str | None = None, config: Config | None = None) -> object:
         ours = Config(
             # A local cloud that does not answer at once is gone.
@@ -142,9 +176,13 @@ class Aws:
             # A company's proxy does not know our 127.0.0.1.
             proxies={} if self.endpoint else None,
         )
-        return self.session.client(  # type: ignore[call-overload]
-            service, region_name=region_name, endpoint_url=self.endpoint, config=ours.merge(config) if config else ours
-        )
+        with self._making:  # sessions are not for several threads at once (boto3's guide: session and threads)
+            return self.session.client(  # type: ignore[call-overload]
+                service,
+                region_name=region_name,
+                endpoint_url=self.endpoint,
+                config=ours.merge(config) if config else ours,
+            )
 
 
 def connect(*, region: str | None, profile: str | None, endpoint: str | None) -> Aws:
@@ -170,10 +208,37 @@ def connect(*, region: str | None, profile: str | None, endpoint: str | None) ->
             if session.get_credentials() is None:
                 raise _no_credentials()
         aws = Aws(session, session.region_name, endpoint)
-    with translated(aws):
-        identity = aws.sts.get_caller_identity()
+    try:
+        with translated(aws):
+            identity = aws.sts.get_caller_identity()
+    except CredentialsError as error:
+        if not endpoint and _known_elsewhere(aws, error):
+            raise _not_enabled(aws.region) from error
+        raise
     aws.account, aws.caller = identity["Account"], identity["Arn"]
     return aws
+
+
+def _known_elsewhere(aws: Aws, error: CredentialsError) -> bool:
+    """Whether credentials that a region does not know are good where every account of AWS may work."""
+    cause = error.__cause__
+    if not isinstance(cause, ClientError) or code(cause) not in _UNKNOWN_CALLER:
+        return False
+    if aws.partition != "aws" or aws.region == _FIRST_REGION:
+        return False
+    try:
+        aws.session.client("sts", region_name=_FIRST_REGION).get_caller_identity()
+    except (ClientError, BotoCoreError):
+        return False
+    return True
+
+
+def _not_enabled(region: str) -> SettingsError:
+    return SettingsError(
+        f"AWS knows these credentials, but not in {region}: this account has not enabled that region",
+        hint="Enable it in AWS's console (Account, AWS Regions), or choose another --region. If it is enabled: a "
+        "session from STS's global endpoint holds in AWS's older regions only; sign in at the region's own.",
+    )
 
 
 def partition_of(region: str) -> str:

@@ -237,8 +237,10 @@ def _direct(site: Site, photo: Photo, network: float) -> Call:
     }
     payload = json.dumps(event).encode()
     with translated(site.aws):
+        invoking = site.aws.invoking(site.settings.timeout)
+        invoking.get_function_configuration(FunctionName=site.name)  # so that its connection stands
         start = time.perf_counter()
-        answer = site.aws.lambda_.invoke(FunctionName=site.name, Payload=payload, LogType="Tail")
+        answer = invoking.invoke(FunctionName=site.name, Payload=payload, LogType="Tail")
         content: Any = json.loads(answer["Payload"].read() or b"null")
         total = (time.perf_counter() - start) * 1000
     if answer.get("FunctionError") or not isinstance(content, dict) or content.get("statusCode") != 200:

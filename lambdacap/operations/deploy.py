@@ -7,17 +7,18 @@ the same command goes on where it was.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from lambdacap.aws.clients import translated
 from lambdacap.deployment.record import Deployment, Records
 from lambdacap.errors import DeploymentError, SettingsError
-from lambdacap.events import Finished, Report, Started, Warned
+from lambdacap.events import Finished, Progress, Report, Started, Warned
 from lambdacap.images import docker_engine, docker_image
 from lambdacap.local import cloud
 from lambdacap.model import weights
 from lambdacap.operations.sign_in import sign_in
-from lambdacap.resources import RESOURCES, Change, Site, State, States, find_all, remove
+from lambdacap.resources import RESOURCES, Change, Resource, Site, State, States, find_all, remove
 from lambdacap.resources.image import Image
 from lambdacap.settings import Settings
 
@@ -100,7 +101,8 @@ def _ensure_all(site: Site, records: Records, only: tuple[str, ...]) -> Deployed
     site = _as_closed(site, states)
     site = replace(site, deployment=site.deployment.made_with(site.settings))
     _check_engine(site, states, only)
-    changes = []
+    changes: list[Change] = []
+    doubtful: list[Resource] = []
     for resource in RESOURCES:
         if only and resource.kind not in only:
             lacking = resource.needed(site.settings) and states.get(resource.kind) is None
@@ -110,7 +112,7 @@ def _ensure_all(site: Site, records: Records, only: tuple[str, ...]) -> Deployed
                     hint=f"Run `lambdacap {resource.step}` first, or `lambdacap deploy` for all of it.",
                 )
             continue
-        present = states.get(resource.kind)
+        present = _left(resource, states.get(resource.kind), changes)
         if not resource.needed(site.settings):
             if present:
                 site = remove(site, resource, present)
@@ -118,13 +120,35 @@ def _ensure_all(site: Site, records: Records, only: tuple[str, ...]) -> Deployed
                 changes.append(Change(resource.kind, "remove", {}))
             continue
         report(Started(resource.kind, resource.title))
+        site.aws.repeated.clear()
         with translated(site.aws):
             state, change = resource.ensure(site, present)
+        doubtful += [resource] if site.aws.repeated else []
         site = replace(site, deployment=site.deployment.having(resource.kind, state.identity))
         records.save(site.deployment)
         changes.append(change)
         report(Finished(resource.kind, _DONE[change.action], _summary(resource.kind, state, change)))
-    return Deployed(site.deployment, changes)
+    return Deployed(_without_spares(site, records, doubtful), changes)
+
+
+def _left(resource: Resource, present: State | None, changes: Iterable[Change]) -> State | None:
+    """What is left of what was seen of a resource, after those changes of others."""
+    anew = {change.kind for change in changes if change.action == "create"}
+    return resource.left(present, anew) if present else None
+
+
+def _without_spares(site: Site, records: Records, doubtful: list[Resource]) -> Deployment:
+    """Look once more at what was asked for twice, and mend it: AWS may have carried out the first call, too late."""
+    for resource in doubtful:
+        with translated(site.aws):
+            state = resource.find(site)
+            if state and resource.change(site, state).action == "update":
+                site.report(Progress(resource.kind, "putting right what a late answer has left"))
+                state, _ = resource.ensure(site, state)
+        if state:
+            site = replace(site, deployment=site.deployment.having(resource.kind, state.identity))
+            records.save(site.deployment)
+    return site.deployment
 
 
 _DONE = {"create": "created", "update": "updated", "keep": "kept"}
@@ -173,9 +197,9 @@ def _check_engine(site: Site, states: States, only: tuple[str, ...]) -> None:
 
 
 def _changes(site: Site, states: States) -> dict[str, Change]:
-    changes = {}
+    changes: dict[str, Change] = {}
     for resource in RESOURCES:
-        state = states.get(resource.kind)
+        state = _left(resource, states.get(resource.kind), changes.values())
         if state is None and not resource.needed(site.settings):
             continue
         change = changes[resource.kind] = resource.change(site, state)

@@ -15,6 +15,7 @@ from lambdacap.local import cloud
 from lambdacap.local.images import Images
 from lambdacap.operations.sign_in import sign_in
 from lambdacap.resources import RESOURCES, Resource, Site, States, remove
+from lambdacap.resources.listed import listed
 from lambdacap.settings import Settings
 
 ROUNDS = 5
@@ -22,6 +23,7 @@ ROUNDS = 5
 PAUSE = 2.0
 """Seconds between them."""
 _IMAGE = ("image", "repository")
+_BY_NAME = "looked by name only, since the tags could not be asked"
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,6 @@ def _find(site: Site, resources: list[Resource]) -> Standing:
 
 def _remove_all(site: Site, records: Records, found: Standing, doomed: list[Resource]) -> None:
     """Rounds of removing and looking, until nothing is found or nothing more can be done."""
-    gone: set[str] = set()
     for turn in range(1, ROUNDS + 1):
         failures = {**found.failures}
         for resource in reversed(doomed):
@@ -124,28 +125,30 @@ def _remove_all(site: Site, records: Records, found: Standing, doomed: list[Reso
                 failures[resource.kind] = error
                 site.report(Finished(resource.kind, "failed", error.message))
                 continue
-            gone |= set(state.identity.values())
             records.save(site.deployment)
         found = _find(site, doomed)
         left = [f"{r.title} {state.label}" for r in doomed if (state := found.states.get(r.kind))]
-        unknown = [] if left or len(doomed) < len(RESOURCES) else _tagged(site, gone)
-        if not left and not unknown and not found.failures:
-            _conclude(site, records, doomed)
+        tagged = None if left or len(doomed) < len(RESOURCES) else _tagged(site)
+        if not left and not tagged and not found.failures:
+            _conclude(site, records, doomed, by_tag=tagged is not None)
             return
         if failures and turn > 1:
             break
         site.sleep(PAUSE)
-    raise _incomplete(site.name, left + unknown, {**failures, **found.failures})
+    raise _incomplete(site.name, left + (tagged or []), {**failures, **found.failures})
 
 
-def _conclude(site: Site, records: Records, doomed: list[Resource]) -> None:
+def _conclude(site: Site, records: Records, doomed: list[Resource], *, by_tag: bool) -> None:
     tag = f"{TAG}={site.name}"
     if len(doomed) == len(RESOURCES):
         if site.settings.local:
             # Without the record nobody knows that there were some.
             Images(site.settings.home).remove(site.name)
         records.delete(site.deployment)
-        site.report(Finished("teardown", "ready", f"nothing carries the tag {tag} any more: looked by name and by tag"))
+        words = f"nothing carries the tag {tag} any more: looked by name and by tag"
+        site.report(
+            Finished("teardown", "ready", words if by_tag else f"nothing named {site.name} is left: {_BY_NAME}")
+        )
     else:
         records.save(site.deployment)
         site.report(Finished("teardown", "ready", f"the repository is all that still carries the tag {tag}"))
@@ -160,16 +163,14 @@ def _incomplete(name: str, left: list[str], failures: dict[str, LambdacapError])
     )
 
 
-def _tagged(site: Site, gone: set[str]) -> list[str]:
-    """ARNs in this region that carry our tag, without what was removed: AWS's index lags behind by minutes."""
-    pages = site.aws.tagging.get_paginator("get_resources").paginate(TagFilters=[{"Key": TAG, "Values": [site.name]}])
+def _tagged(site: Site) -> list[str] | None:
+    """What in this region carries our tag; None when the tags cannot be asked."""
     try:
         with translated(site.aws):
-            arns = [entry["ResourceARN"] for page in pages for entry in page["ResourceTagMappingList"]]
+            return listed(site)
     except AwsError as error:
-        site.report(Warned(f"looked by name only, since the tags cannot be asked: {error.message}"))
-        return []
-    return [arn for arn in arns if arn not in gone and arn.rpartition("/")[2] not in gone]
+        site.report(Warned(f"the tags cannot be asked: {error.message}"))
+        return None
 
 
 def _bare(site: Site) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -107,6 +107,10 @@ class Resource(ABC):
     def remove(self, site: Site, state: State) -> None:
         """Delete the resource; quiet when it is gone already."""
 
+    def left(self, state: State, anew: Set[str]) -> State | None:  # noqa: ARG002 - most stand by themselves
+        """What is left of `state` once the kinds in `anew` were made anew, and what hung on the old ones is gone."""
+        return state
+
     def change(self, site: Site, state: State | None) -> Change:
         """What `ensure` would do, without doing it."""
         if not self.needed(site.settings):
@@ -135,9 +139,13 @@ class Resource(ABC):
             site = replace(site, deployment=site.deployment.having(self.kind, state.identity))
             missing = self.change(site, state)
             return (self.update(site, state, missing) if missing.action == "update" else state), change
-        if change.action == "update":
-            return self.update(site, state, change), change
-        return state, change
+        if change.action == "keep":
+            return state, change
+        after = self.update(site, state, change)
+        if after.properties == state.properties:
+            # AWS declined, which was told: a memory or a reservation that is more than the account has.
+            change = Change(self.kind, "keep", {})
+        return after, change
 
 
 def check_owner(site: Site, what: str, tags: Mapping[str, str]) -> None:

@@ -31,7 +31,7 @@ class Role(Resource):
         check_owner(site, f"the IAM role {name}", {tag["Key"]: tag["Value"] for tag in role.get("Tags", [])})
         policy = found(lambda: iam.get_role_policy(RoleName=name, PolicyName=POLICY), "NoSuchEntity")
         return State(
-            {"arn": role["Arn"]},
+            {"arn": role["Arn"], "id": role["RoleId"]},
             {
                 "trust": _document(role["AssumeRolePolicyDocument"]),
                 "policy": _document(policy["PolicyDocument"]) if policy else None,
@@ -49,7 +49,7 @@ class Role(Resource):
             Tags=[{"Key": key, "Value": value} for key, value in site.tags.items()],
         )["Role"]
         self._put_policy(site)
-        return State({"arn": role["Arn"]}, self.wanted(site))
+        return State({"arn": role["Arn"], "id": role["RoleId"]}, self.wanted(site))
 
     def update(self, site: Site, state: State, change: Change) -> State:
         if "trust" in change.differences:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from lambdacap.aws.clients import Aws, code, connect, found, moments, retry, text, translated
 from lambdacap.errors import AwsError, CredentialsError, LocalCloudError, SettingsError
+from lambdacap.settings import Settings
 from tests.servers import Answer, serving
 
 IDENTITY = Answer(
@@ -74,6 +77,75 @@ class TestSigningIn:
         with serving(refusal(name, "invalid", 403)) as server, pytest.raises(CredentialsError) as caught:
             at(monkeypatch, server.url)
         assert "check the profile and the keys" in caught.value.hint
+
+    def test_a_region_that_is_not_enabled(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """There AWS says that it does not know the keys; where everybody may work, it does."""
+        with (
+            serving(refusal("InvalidClientTokenId", "invalid", 403), IDENTITY) as server,
+            pytest.raises(SettingsError, match="this account has not enabled that region") as caught,
+        ):
+            at(monkeypatch, server.url)
+        assert [
+            "eu-central-1" in server.asked[0].headers["authorization"],
+            "us-east-1" in server.asked[1].headers["authorization"],
+        ] == [True, True]
+        assert "choose another --region" in caught.value.hint
+
+    @pytest.mark.parametrize(("region", "asked"), [("us-east-1", 1), ("cn-north-1", 1), ("ap-east-1", 2)])
+    def test_keys_that_are_unknown_everywhere(self, region: str, asked: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        with serving(refusal("InvalidClientTokenId", "invalid", 403)) as server:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+            with pytest.raises(CredentialsError):
+                connect(region=region, profile=None, endpoint=None)
+        assert len(server.asked) == asked
+
+    def test_the_sovereign_cloud_is_another_partition(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with serving(IDENTITY) as server:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+            aws = connect(region=Settings(region="eusc-de-east-1").region, profile=None, endpoint=None)
+        assert aws.arn("lambda", "x") == "arn:aws-eusc:lambda:eusc-de-east-1:123456789012:x"
+        assert aws.domain == "amazonaws.eu"
+
+    def test_each_thread_has_its_own_call(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """`status` asks for four things at once: what one of them may not is told by its own name."""
+        meeting = threading.Barrier(2)
+
+        def ask(call: Callable[[], object]) -> str:
+            def denied() -> None:
+                try:
+                    call()
+                finally:
+                    meeting.wait(10)
+
+            with pytest.raises(AwsError) as caught, translated(aws):
+                denied()
+            return str(caught.value.operation)
+
+        with serving(IDENTITY, json_refusal("AccessDeniedException", status=403)) as server:
+            aws = at(monkeypatch, server.url)
+            calls = (
+                lambda: aws.ecr.list_images(repositoryName="x1"),
+                lambda: aws.apigateway.get_stage(restApiId="x", stageName="prod"),
+            )
+            with ThreadPoolExecutor(2) as pool:
+                assert list(pool.map(ask, calls)) == ["ecr:ListImages", "apigateway:GetStage"]
+
+    def test_clients_are_made_one_at_a_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with serving(IDENTITY) as server:
+            aws = at(monkeypatch, server.url)
+        names = ("ecr", "iam", "logs", "lambda_", "apigateway", "tagging", "cloudwatch", "sns")
+        with ThreadPoolExecutor(8) as pool:
+            assert len(set(map(id, pool.map(lambda name: getattr(aws, name), names)))) == 8
+
+    def test_an_invocation_is_made_once_and_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """botocore would ask five times, of a function that works longer than it waits."""
+        monkeypatch.setattr("lambdacap.aws.clients.START_MARGIN", 0.5)
+        with serving(IDENTITY, Answer(body=b"{}", delay=2)) as server:
+            aws = at(monkeypatch, server.url)
+            with pytest.raises(AwsError, match="did not answer lambda:Invoke"), translated(aws):
+                aws.invoking(0.5).invoke(FunctionName="f")
+            assert len(server.asked) == 2
+        assert aws.invoking(900).meta.config.read_timeout == 900.5  # type: ignore[attr-defined]
 
     def test_no_region(self) -> None:
         with pytest.raises(SettingsError, match="no AWS region") as caught:

@@ -74,6 +74,8 @@ class Account:
         ):
             for thing in things:
                 words = words.replace(thing["id"], f"<{kind}>")
+        for role in self.iam.list_roles()["Roles"]:
+            words = words.replace(role["RoleId"], "<role's id>")
         words = re.sub(r"http://127\.0\.0\.1:\d+|127\.0\.0\.1:\d+", "<cloud>", words)
         # Versions are numbered as they come: one more try is another number.
         words = re.sub(r"(function:[\w-]+:|version |\"version\": \")\d+", r"\1<n>", words)

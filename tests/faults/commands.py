@@ -109,6 +109,7 @@ def serve() -> None:
 
     from lambdacap.aws import clients
     from lambdacap.cli import main
+    from lambdacap.settings import Settings
 
     modules = (
         *(f"operations.{name}" for name in ("deploy", "teardown", "rollback", "status")),
@@ -126,6 +127,7 @@ def serve() -> None:
         session.client(service)
     session.client("resourcegroupstaggingapi")
     clients.READ_TIMEOUT = READ_TIMEOUT
+    clients.START_MARGIN = READ_TIMEOUT - Settings().timeout
     gc.freeze()  # or each command would look through all of that for garbage, and copy its pages
     for line in sys.stdin:
         child = os.fork()

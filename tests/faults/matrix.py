@@ -36,7 +36,7 @@ from tests.faults.proxy import ALWAYS, FAULTS, ONCE, Call, Fault, Proxy, proxyin
 
 STUB = Path(__file__).parents[1] / "stub_image"
 ACCOUNT, REGION = "000000000000", "us-east-1"
-PASSING = ("throttled", "500", "503", "reset", "silence", "truncated")
+PASSING = ("throttled", "500", "503", "reset", "silence", "answered late", "carried out late", "truncated")
 """Faults that a second attempt may not meet; the others stay, or end the command."""
 PHASES = ("deploy", "redeploy", "more", "less", "teardown")
 """`redeploy` changes the image and the memory; `more` adds the options of `MORE`, and `less` takes them away."""

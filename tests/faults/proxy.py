@@ -42,7 +42,8 @@ ERRORS = {
     "denied": {**dict.fromkeys(QUERY, (403, "AccessDenied")), "": (403, "AccessDeniedException")},
 }
 """Fault → service → (HTTP status, AWS's code)."""
-WIRE = ("reset", "silence", "truncated", "killed before", "killed after")
+WIRE = ("reset", "silence", "answered late", "carried out late", "truncated", "killed before", "killed after")
+"""Whoever is answered late has given up waiting: the call was carried out, before that or after."""
 FAULTS = (*ERRORS, *WIRE)
 
 
@@ -148,9 +149,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(*_refusal(call.service, kind))
         elif kind == "reset":
             self._reset()
-        elif kind == "silence":
+        elif kind in ("silence", "answered late", "carried out late"):
+            if kind == "answered late":
+                self._ask(body)
             self.connection.settimeout(120)
             self.connection.recv(1)  # until the caller has had enough of waiting
+            if kind == "carried out late":
+                self._ask(body)
             self.close_connection = True
         elif kind == "truncated":
             status, headers, content = self._ask(body)

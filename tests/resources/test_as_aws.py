@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from lambdacap.aws.clients import connect, translated
+from lambdacap.aws.clients import translated
 from lambdacap.errors import AwsError
-from lambdacap.events import Event, Progress, Warned
 from lambdacap.resources import RESOURCES, Site, State
 from lambdacap.resources.function.release import Release, find_release, settle, versions
-from tests.proxy import ALWAYS, Proxy, between
-from tests.sites import ensured, removed
+from tests.proxy import ALWAYS, Proxy
+from tests.resources.conftest import Seen
+from tests.sites import ensured
 
 ROLE = "The role defined for the function cannot be assumed by Lambda."
 BUSY = "The operation cannot be performed at this time. An update is in progress for resource: arn:aws:lambda:x"
@@ -22,41 +22,6 @@ PENDING = "The operation cannot be performed at this time. The function is curre
 NO_ACCESS = "Lambda does not have permission to access the ECR image. Check the ECR permissions."
 FUNCTION = next(resource for resource in RESOURCES if resource.kind == "function")
 API = next(resource for resource in RESOURCES if resource.kind == "api")
-
-
-@dataclass
-class Seen:
-    """What was told meanwhile, and the seconds that it would have slept."""
-
-    events: list[Event] = field(default_factory=list)
-    slept: list[float] = field(default_factory=list)
-
-    @property
-    def progress(self) -> list[str]:
-        return [event.text for event in self.events if isinstance(event, Progress)]
-
-    @property
-    def warned(self) -> list[str]:
-        return [event.text for event in self.events if isinstance(event, Warned)]
-
-
-@pytest.fixture
-def seen() -> Seen:
-    return Seen()
-
-
-@pytest.fixture
-def proxy(site: Site) -> Iterator[Proxy]:
-    with between(site.aws.endpoint or "") as started:
-        yield started
-    removed(site)
-
-
-@pytest.fixture
-def aside(site: Site, proxy: Proxy, seen: Seen) -> Site:
-    """The site behind the proxy; waiting takes no time."""
-    aws = connect(region=None, profile=None, endpoint=proxy.url)
-    return replace(site, aws=aws, report=seen.events.append, sleep=seen.slept.append)
 
 
 @pytest.fixture

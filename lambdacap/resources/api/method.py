@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lambdacap.aws.clients import Aws
+from lambdacap.aws.clients import Aws, found
 
 Method = dict[str, object]
 VERBS = ("GET", "POST", "OPTIONS")
@@ -42,24 +42,27 @@ def summary(method: Any) -> Method | None:  # noqa: ANN401 - API Gateway's own s
     if not method:
         return None
     integration = method.get("methodIntegration") or {}
-    found: Method = {
+    said: Method = {
         "type": integration.get("type"),
         "authorization": method.get("authorizationType"),
         "key": method.get("apiKeyRequired", False),
     }
     if integration.get("type") == "MOCK":
         headers = integration.get("integrationResponses", {}).get("200", {}).get("responseParameters", {})
-        found["headers"] = {key.removeprefix("method.response.header."): value for key, value in headers.items()}
+        said["headers"] = {key.removeprefix("method.response.header."): value for key, value in headers.items()}
     else:
-        found["uri"] = integration.get("uri")
-    return found
+        said["uri"] = integration.get("uri")
+    return said
 
 
 def put_method(aws: Aws, api: str, root: str, verb: str, wanted: Any) -> None:  # noqa: ANN401 - a `Method`, by key
     """Make a method that is not there."""
     gateway = aws.apigateway
     place: Any = {"restApiId": api, "resourceId": root, "httpMethod": verb}
-    gateway.put_method(**place, authorizationType=wanted["authorization"], apiKeyRequired=wanted["key"])
+    found(  # it is there when the answer was lost and botocore asked again
+        lambda: gateway.put_method(**place, authorizationType=wanted["authorization"], apiKeyRequired=wanted["key"]),
+        "ConflictException",
+    )
     if wanted["type"] == "AWS_PROXY":
         # Lambda is always called by POST, whatever the caller's method.
         gateway.put_integration(**place, type="AWS_PROXY", integrationHttpMethod="POST", uri=wanted["uri"])

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Set
 from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdacap.aws.clients import TAG, Aws, code, found, retry
+from lambdacap.aws.clients import TAG, Aws, code, found, text
 from lambdacap.events import Progress
 from lambdacap.resources.api.gateway_response import gateway_responses, present_responses, put_responses
 from lambdacap.resources.api.method import VERBS, auth_of, methods, put_method, summary
+from lambdacap.resources.api.patience import patiently
 from lambdacap.resources.function.release import LIVE, unhindered
 from lambdacap.resources.resource import Change, Properties, Resource, Site, State, check_owner
 
@@ -86,7 +88,7 @@ class Api(Resource):
 
     def create(self, site: Site) -> State:
         site.report(Progress(self.kind, "creating the API"))
-        api = _patiently(
+        api = patiently(
             site,
             lambda: site.aws.apigateway.create_rest_api(
                 name=site.name,
@@ -105,6 +107,10 @@ class Api(Resource):
         state = State(_identity(site.aws, api["id"], site.settings.auth), properties)
         here = replace(site, deployment=site.deployment.having(self.kind, state.identity))
         return self.update(here, state, self.change(here, state))
+
+    def left(self, state: State, anew: Set[str]) -> State | None:
+        """The permission stands in the policy of the function's alias."""
+        return State(state.identity, {**state.properties, "permission": None}) if "function" in anew else state
 
     def update(self, site: Site, state: State, change: Change) -> State:
         gateway, api = site.aws.apigateway, state.identity["id"]
@@ -130,17 +136,7 @@ class Api(Resource):
                 put_method(site.aws, api, root["id"], verb, wanted[verb])
         if "permission" in change.differences:
             self._forbid(site)  # what is there under that name, for whatever source, would be in the way
-            unhindered(
-                site,
-                lambda: site.aws.lambda_.add_permission(
-                    FunctionName=site.name,
-                    Qualifier=LIVE,
-                    StatementId=STATEMENT,
-                    Action="lambda:InvokeFunction",
-                    Principal="apigateway.amazonaws.com",
-                    SourceArn=wanted["permission"],
-                ),
-            )
+            self._permit(site, wanted["permission"])
         if "errors" in change.differences:
             put_responses(site.aws, api, wanted["errors"])
         if change.differences.keys() & {*_CONFIGURATION, "stage"}:
@@ -159,9 +155,27 @@ class Api(Resource):
     def _delete(self, site: Site, apis: Any) -> None:  # noqa: ANN401 - ids, as a property holds them
         for api in apis:
             found(
-                lambda a=api: _patiently(site, lambda: site.aws.apigateway.delete_rest_api(restApiId=a)),  # type: ignore[misc]
+                lambda a=api: patiently(site, lambda: site.aws.apigateway.delete_rest_api(restApiId=a)),  # type: ignore[misc]
                 "NotFoundException",
             )
+
+    def _permit(self, site: Site, source: str) -> None:
+        try:
+            unhindered(
+                site,
+                lambda: site.aws.lambda_.add_permission(
+                    FunctionName=site.name,
+                    Qualifier=LIVE,
+                    StatementId=STATEMENT,
+                    Action="lambda:InvokeFunction",
+                    Principal="apigateway.amazonaws.com",
+                    SourceArn=source,
+                ),
+            )
+        except ClientError as error:
+            # It is there when the answer was lost and botocore asked again.
+            if code(error) != "ResourceConflictException" or "already exists" not in text(error):
+                raise
 
     def _forbid(self, site: Site) -> None:
         found(
@@ -200,20 +214,42 @@ class Api(Resource):
     def _deploy(self, site: Site, api: str, fingerprint: str) -> None:
         """Put the present configuration live, drop the deployments that are not, and say last that it is done."""
         gateway = site.aws.apigateway
-        _patiently(
+        made = patiently(
             site,
             lambda: gateway.create_deployment(
                 restApiId=api, stageName=STAGE, variables={_FINGERPRINT: _UNFINISHED}, description="lambdacap"
             ),
-        )
-        live = gateway.get_stage(restApiId=api, stageName=STAGE)["deploymentId"]
+        )["id"]
+        stages = {stage["stageName"]: stage for stage in gateway.get_stages(restApiId=api)["item"]}
+        ours: Any = stages.pop(STAGE)
+        if canary := ours.get("canarySettings"):
+            # A canary gets the new deployment alone, and a share of the callers: all are to have it.
+            gateway.update_stage(
+                restApiId=api,
+                stageName=STAGE,
+                patchOperations=[
+                    {"op": "replace", "path": "/deploymentId", "value": made},
+                    {"op": "remove", "path": "/canarySettings"},
+                ],
+            )
+        # AWS deletes none that a stage uses, and stages may be others'.
+        used = {made if canary else ours["deploymentId"]}
+        for stage in stages.values():
+            used |= {stage["deploymentId"], stage.get("canarySettings", {}).get("deploymentId")}
         for old in gateway.get_deployments(restApiId=api, limit=500)["items"]:
-            if old["id"] != live:
-                found(
-                    lambda o=old: gateway.delete_deployment(restApiId=api, deploymentId=o["id"]),  # type: ignore[misc]
-                    "NotFoundException",
-                )
+            if old["id"] not in used:
+                self._delete_deployment(site, api, old["id"])
         self._note_configuration(site, api, fingerprint)
+
+    def _delete_deployment(self, site: Site, api: str, deployment: str) -> None:
+        try:
+            found(
+                lambda: site.aws.apigateway.delete_deployment(restApiId=api, deploymentId=deployment),
+                "NotFoundException",
+            )
+        except ClientError as error:
+            if code(error) != "BadRequestException" or "Active stages" not in text(error):
+                raise  # else somebody has just pointed a stage at it: the next deploy sees to it
 
     def _note_configuration(self, site: Site, api: str, fingerprint: str) -> None:
         site.aws.apigateway.update_stage(
@@ -252,21 +288,3 @@ def _granted(site: Site) -> str | None:
 
 def _fingerprint(configuration: dict[str, object]) -> str:
     return hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _patiently(site: Site, call: Any) -> Any:  # noqa: ANN401 - returns what `call` returns
-    """API Gateway lets an account make one API in 3 s and delete one in 30 s; others may be doing it too."""
-
-    def throttled(error: ClientError) -> bool:
-        return code(error) == "TooManyRequestsException"
-
-    return retry(
-        call,
-        when=throttled,
-        limit=240,
-        every=31,
-        waiting=lambda spent, left: site.report(
-            Progress("api", f"API Gateway allows few of these calls: next try in {left:.0f} s ({spent:.0f} s so far)")
-        ),
-        sleep=site.sleep,
-    )

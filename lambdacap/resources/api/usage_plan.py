@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from lambdacap.aws.clients import TAG, found
+from lambdacap.resources.api.patience import patiently
 from lambdacap.resources.api.rest_api import STAGE, Api
 from lambdacap.resources.resource import Change, Properties, Resource, Site, State
 from lambdacap.settings import Settings
@@ -34,7 +35,7 @@ class UsagePlan(Resource):
         return State(
             _identity(site, plan["id"], key["id"]),
             {
-                "stages": [f"{stage['apiId']}:{stage['stage']}" for stage in plan.get("apiStages", [])],
+                "stage": _own_stage(site, plan),
                 "daily quota": _daily(plan.get("quota")),
                 "key": "valid" if key["id"] in members and key["enabled"] else None,
                 # Of calls whose answers were lost.
@@ -43,8 +44,7 @@ class UsagePlan(Resource):
         )
 
     def wanted(self, site: Site) -> Properties:
-        api = site.deployment.resources.get(Api.kind, {}).get("id", "")
-        return {"stages": [f"{api}:{STAGE}"], "daily quota": site.settings.quota, "key": "valid", "spare": []}
+        return {"stage": _stage(site), "daily quota": site.settings.quota, "key": "valid", "spare": []}
 
     def create(self, site: Site) -> State:
         return self._complete(site, "", "")
@@ -52,10 +52,14 @@ class UsagePlan(Resource):
     def update(self, site: Site, state: State, change: Change) -> State:
         plan = state.identity["id"]
         self._remove(site, change.differences.get("spare", ([], []))[0])
-        if change.differences.keys() & {"stages", "daily quota"}:
-            # A key may not be in two plans of one stage, so the new one comes after the old.
+        if "stage" in change.differences and plan:
+            # Of another API, which is gone. A key may not be in two plans of one stage, so the new one comes after.
             self._remove(site, [plan])
             plan = ""
+        if "daily quota" in change.differences and plan:
+            # What callers have used of it stays counted, and none is refused meanwhile.
+            operations = _quota_patch(site.settings.quota)
+            patiently(site, lambda: site.aws.apigateway.update_usage_plan(usagePlanId=plan, patchOperations=operations))
         return self._complete(site, plan, state.identity["key"])
 
     def remove(self, site: Site, state: State) -> None:
@@ -97,7 +101,9 @@ class UsagePlan(Resource):
             ]
             if stages:
                 found(
-                    lambda p=plan, s=stages: gateway.update_usage_plan(usagePlanId=p["id"], patchOperations=s),  # type: ignore[misc]
+                    lambda p=plan, s=stages: patiently(  # type: ignore[misc]
+                        site, lambda: gateway.update_usage_plan(usagePlanId=p["id"], patchOperations=s)
+                    ),
                     "NotFoundException",
                 )
             found(lambda p=plan: gateway.delete_usage_plan(usagePlanId=p["id"]), "NotFoundException")  # type: ignore[misc]
@@ -107,6 +113,23 @@ class UsagePlan(Resource):
 
 def _identity(site: Site, plan: str, key: str) -> dict[str, str]:
     return {"name": site.name, "id": plan, "key": key}
+
+
+def _stage(site: Site) -> str:
+    return f"{site.deployment.resources.get(Api.kind, {}).get('id', '')}:{STAGE}"
+
+
+def _own_stage(site: Site, plan: Any) -> str | None:  # noqa: ANN401 - API Gateway's own shape
+    """The deployment's stage if the plan is good for it, whatever others it is good for; else one of those."""
+    stages = [f"{stage['apiId']}:{stage['stage']}" for stage in plan.get("apiStages", [])]
+    return max(stages, key=lambda stage: stage == _stage(site), default=None)
+
+
+def _quota_patch(quota: int | None) -> Any:  # noqa: ANN401 - patch operations
+    if quota is None:
+        return [{"op": "remove", "path": "/quota"}]
+    values = {"limit": str(quota), "period": "DAY", "offset": "0"}
+    return [{"op": "replace", "path": f"/quota/{key}", "value": value} for key, value in values.items()]
 
 
 def _plans(site: Site) -> list[Any]:
@@ -131,4 +154,5 @@ def _daily(quota: Any) -> object:  # noqa: ANN401 - API Gateway's own shape
     """Requests a day; for quotas of another period, which are not ours, words that are no such number."""
     if not quota:
         return None
-    return quota["limit"] if quota.get("period") == "DAY" else f"{quota['limit']} a {quota.get('period')}"
+    # The local cloud gives what was patched back as text.
+    return int(quota["limit"]) if quota.get("period") == "DAY" else f"{quota['limit']} a {quota.get('period')}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from botocore.exceptions import ClientError
 
 from lambdacap.aws.clients import code, found, text
@@ -24,8 +26,11 @@ class Concurrency(Resource):
         answer = found(
             lambda: site.aws.lambda_.get_function_concurrency(FunctionName=site.name), "ResourceNotFoundException"
         )
-        reserved = answer.get("ReservedConcurrentExecutions") if answer else None
-        return None if reserved is None else _state(reserved)
+        if answer is None:
+            return None
+        reserved = answer.get("ReservedConcurrentExecutions")
+        # What the account cannot grant is not missing: the function is there, and goes on without.
+        return _state(reserved) if reserved is not None or self.needed(site.settings) else None
 
     def wanted(self, site: Site) -> Properties:
         return {"reserved": site.settings.reserved_concurrency}
@@ -46,6 +51,9 @@ class Concurrency(Resource):
             )
             return self.find(site) or _state(None)
         return _state(wanted)
+
+    def left(self, state: State, anew: Set[str]) -> State | None:
+        return None if "function" in anew else state
 
     def update(self, site: Site, state: State, change: Change) -> State:  # noqa: ARG002 - the number is all
         return self.create(site)

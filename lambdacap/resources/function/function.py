@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
@@ -14,7 +14,7 @@ from lambdacap.events import Progress, Warned
 from lambdacap.local.cloud import read_cloud
 from lambdacap.resources.function.release import LATEST, LIVE, go_live, release, rest, settle, start, unhindered
 from lambdacap.resources.resource import Change, Properties, Resource, Site, State, check_owner
-from lambdacap.resources.role import role_name
+from lambdacap.resources.role import Role, role_name
 
 T = TypeVar("T")
 PROXY_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"
@@ -23,8 +23,14 @@ PROXY_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"
 ROLE_LIMIT = 150.0
 """Seconds until a new role can be assumed at the latest: IAM is eventually consistent."""
 
+ORPHANED = "of a role that is gone"
+"""A function's state once the role was made anew under the same name: Lambda lets the old one alone read its variables,
+by a grant to the role's unique id."""
 _CODE = {"state", "image", "architecture"}
 """Properties that UpdateFunctionCode sets or mends; the others are UpdateFunctionConfiguration's."""
+_LOST = ("Failed", ORPHANED)
+"""States in which a function stays until it is deleted."""
+_MADE_FOR = re.compile(r"for the role (\w+)")
 _MEMORY_CAP = re.compile(r"MemorySize.* less than or equal to (\d+)")
 
 
@@ -50,6 +56,8 @@ class Function(Resource):
         check_owner(site, f"the Lambda function {site.name}", answer.get("Tags", {}))
         live = found(lambda: lambda_.get_function(FunctionName=site.name, Qualifier=LIVE), "ResourceNotFoundException")
         latest = _properties(answer)
+        if _is_orphaned(site, answer["Configuration"]):
+            latest["state"] = ORPHANED
         properties = _properties(live) if live else latest
         return _state(
             answer["Configuration"]["FunctionArn"],
@@ -88,7 +96,7 @@ class Function(Resource):
                     MemorySize=memory,
                     Timeout=wanted["timeout"],
                     Environment={"Variables": wanted["environment"]},
-                    Description="made by lambdacap",
+                    Description=_description(site),
                     Tags=site.tags,
                 ),
                 when=_not_ready,
@@ -103,11 +111,18 @@ class Function(Resource):
         settle(site)
         return _state(created["FunctionArn"], release(site, None), {**wanted, "memory": memory})
 
+    def left(self, state: State, anew: Set[str]) -> State | None:
+        if Role.kind in anew and state.properties["environment"]:
+            return State(state.identity, {**state.properties, "state": ORPHANED})
+        return state
+
     def change(self, site: Site, state: State | None) -> Change:
         """What differs in the live version, and what was changed in the function without being published."""
         change = super().change(site, state)
         if state is None:
             return change
+        if _is_lost(state):
+            return Change(self.kind, "create", change.differences)
         wanted, unpublished = self.wanted(site), _unpublished(state)
         differences: dict[str, tuple[object, object]] = {
             key: (value, wanted[key]) for key, value in unpublished.items() if value != wanted[key]
@@ -120,7 +135,7 @@ class Function(Resource):
     def update(self, site: Site, state: State, change: Change) -> State:  # noqa: ARG002 - here the sides are two
         """Bring the function to what is wanted, and release that unless it is live already."""
         latest, wanted = {**state.properties, **_unpublished(state)}, self.wanted(site)
-        if latest["state"] == "Failed":
+        if _is_lost(state):
             # Lambda's guide on states: what it could not create has to be deleted and created anew.
             self.remove(site, state)
             return self.create(site)
@@ -174,6 +189,7 @@ class Function(Resource):
                         MemorySize=memory,
                         Timeout=wanted["timeout"],
                         Environment={"Variables": wanted["environment"]},
+                        Description=_description(site),
                     ),
                 ),
             )
@@ -204,6 +220,23 @@ def _state(arn: str, live: str | None, properties: Properties, unpublished: Prop
 def _unpublished(state: State) -> Properties:
     unpublished: Any = state.properties["unpublished"]
     return dict(unpublished)
+
+
+def _is_lost(state: State) -> bool:
+    """Whether the function, or the version of it that answers, is past mending."""
+    return state.properties["state"] in _LOST or _unpublished(state).get("state") in _LOST
+
+
+def _description(site: Site) -> str:
+    role = site.deployment.resources.get(Role.kind, {}).get("id")
+    return "made by lambdacap" + (f" for the role {role}" if role else "")
+
+
+def _is_orphaned(site: Site, configuration: Any) -> bool:  # noqa: ANN401 - a FunctionConfiguration
+    """Whether its role was made anew since, by a run that was cut short before it came to the function, perhaps."""
+    made_for = _MADE_FOR.search(configuration.get("Description", ""))
+    role = site.deployment.resources.get(Role.kind, {}).get("id")
+    return bool(made_for and role and made_for[1] != role and configuration.get("Environment", {}).get("Variables"))
 
 
 def _state_of(configuration: Any) -> str:  # noqa: ANN401 - a FunctionConfiguration

@@ -28,6 +28,8 @@ WARM_EVENT = {"warm": True}
 """What the handler answers without a picture: the model is loaded, the function works."""
 SETTLE_LIMIT = 300.0
 """Seconds that Lambda may take to bring a function or version up: it copies the image first."""
+BUSY_LIMIT = 30.0
+"""Seconds that a first start waits while as many executions run as may."""
 
 _KIND = "function"
 _BEFORE = re.compile(r"before it: version (\d+)")
@@ -80,7 +82,6 @@ def release(site: Site, live: str | None) -> str:
     """
     site.report(Progress(_KIND, "publishing a version"))
     version = unhindered(site, lambda: site.aws.lambda_.publish_version(FunctionName=site.name))["Version"]
-    settle(site, version)
     try:
         start(site, version, live)
     except AwsError:
@@ -125,9 +126,19 @@ def start(site: Site, version: str, live: str | None) -> None:
 
     Raises `AwsError` when it fails, and says that `live` goes on.
     """
+    seconds: Any = settle(site, version)["Timeout"]
     site.report(Progress(_KIND, f"first start of version {version}"))
     event = json.dumps(WARM_EVENT).encode()
-    answer = unhindered(site, lambda: site.aws.lambda_.invoke(FunctionName=site.name, Qualifier=version, Payload=event))
+    invoking = site.aws.invoking(seconds)
+    answer = retry(
+        lambda: unhindered(site, lambda: invoking.invoke(FunctionName=site.name, Qualifier=version, Payload=event)),
+        # Refused, not begun: others' calls take all executions that the account or the reservation has.
+        when=lambda error: code(error) == "TooManyRequestsException",
+        limit=BUSY_LIMIT,
+        every=3,
+        waiting=lambda spent, _: site.report(Progress(_KIND, f"waiting for an execution to be free ({spent:.0f} s)")),
+        sleep=site.sleep,
+    )
     payload: Any = json.loads(answer["Payload"].read() or b"null")
     if answer.get("FunctionError"):
         reason = payload.get("errorMessage", payload) if isinstance(payload, dict) else payload
@@ -156,11 +167,15 @@ def unhindered(site: Site, call: Callable[[], T]) -> T:
     )
 
 
-def settle(site: Site, version: str = LATEST) -> None:
-    """Wait until Lambda has taken a change over. Raises `AwsError` with its reason when it cannot."""
+def settle(site: Site, version: str = LATEST) -> Mapping[str, str]:
+    """Wait until Lambda has taken a change over, and return the configuration.
+
+    Raises `AwsError` with its reason when it cannot.
+    """
     configuration = rest(site, version)
     if "Failed" in (configuration.get("State"), configuration.get("LastUpdateStatus")):
         raise _failed(site.name, configuration)
+    return configuration
 
 
 def rest(site: Site, version: str = LATEST) -> Mapping[str, str]:

@@ -39,12 +39,12 @@ class Alarm(Resource):
         if alarm is not None:
             tags = site.aws.cloudwatch.list_tags_for_resource(ResourceARN=_arn(site))["Tags"]
             check_owner(site, f"the alarm {site.name}", {tag["Key"]: tag["Value"] for tag in tags})
-        told = receivers(site) if topic is not None else {}
+        told = receivers(site) if topic is not None else []
         return State(
             {"name": site.name, "arn": _arn(site), "topic": _topic_arn(site)},
             {
                 "topic": None if topic is None else "there",
-                "e-mail": ", ".join(sorted(told)) or None,
+                "e-mail": ", ".join(sorted(address for address, _ in told)) or None,
                 "calls an hour": _calls(alarm) if alarm else None,
                 "alarm": None if alarm is None else "set" if _is_set(alarm, _rule(site)) else "changed",
             },
@@ -71,10 +71,11 @@ class Alarm(Resource):
 
     def _complete(self, site: Site) -> State:
         email, told = site.settings.alarm_email or "", receivers(site)
-        for other, subscription in told.items():
-            if other != email:
+        ours = next((subscription for address, subscription in told if address == email), None)
+        for _, subscription in told:
+            if subscription != ours:  # another's, or a second one of a call whose answer was lost
                 site.aws.sns.unsubscribe(SubscriptionArn=subscription)
-        if email not in told:
+        if ours is None:
             site.aws.sns.subscribe(TopicArn=_topic_arn(site), Protocol="email", Endpoint=email)
             site.report(
                 Warned(
@@ -118,19 +119,19 @@ def _alarm(site: Site) -> Any:  # noqa: ANN401 - CloudWatch's own shape
     return alarms[0] if alarms else None
 
 
-def receivers(site: Site) -> dict[str, str]:
+def receivers(site: Site) -> list[tuple[str, str]]:
     """E-mail addresses with their subscriptions.
 
     One that has not confirmed counts if it is the wanted one: no other can be unsubscribed, and it lapses by itself.
     """
     pages = site.aws.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=_topic_arn(site))
     mails = [one for page in pages for one in page["Subscriptions"] if one["Protocol"] == "email"]
-    return {
-        one["Endpoint"]: one["SubscriptionArn"]
+    return [
+        (one["Endpoint"], one["SubscriptionArn"])
         for one in mails
         if one["SubscriptionArn"].startswith(_CONFIRMED)
         or (one["SubscriptionArn"] == _PENDING and one["Endpoint"] == site.settings.alarm_email)
-    }
+    ]
 
 
 def _rule(site: Site) -> Any:  # noqa: ANN401 - CloudWatch's own shape

@@ -42,8 +42,12 @@ def test_compression_that_somebody_switched_off_is_switched_on(site: Site) -> No
 
 def test_binary_media_types_are_patched_and_put_live() -> None:
     """Paths as API Gateway's guide has them: a slash is ~1. They hold only after a new deployment."""
-    stage, deployments = Answer(body=b'{"deploymentId": "d2"}'), Answer(body=b'{"item": [{"id": "d1"}, {"id": "d2"}]}')
-    with serving(IDENTITY, Answer(), Answer(201), stage, deployments, Answer(202), Answer()) as server:
+    made, stages, deployments = (
+        Answer(201, b'{"id": "d2"}'),
+        Answer(body=b'{"item": [{"stageName": "prod", "deploymentId": "d2"}]}'),
+        Answer(body=b'{"item": [{"id": "d1"}, {"id": "d2"}]}'),
+    )
+    with serving(IDENTITY, Answer(), made, stages, deployments, Answer(202), Answer()) as server:
         aws = connect(region=None, profile=None, endpoint=server.url)
         site = Site(aws, Settings(), Deployment("x", target="local", account="1", region="us-east-1"), silent)
         state = State({"id": "abc", "url": ""}, {"binary media types": ["*/*", "text/plain"]})
