@@ -15,7 +15,6 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from importlib import import_module
-from pathlib import Path
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -137,7 +136,7 @@ def answer_picture(http: Request, entry: dict[str, object]) -> Response:
     except picture.ImageTooLargeError as error:
         raise HttpError(413, "image_too_large", str(error)) from error
     except picture.UnsupportedImageError as error:
-        entry["cause"] = origin(error.__cause__)
+        entry["cause"] = error.cause
         raise HttpError(400, "unsupported_image", str(error)) from error
     finally:
         entry["decode_ms"] = since(started)
@@ -150,17 +149,6 @@ def answer_picture(http: Request, entry: dict[str, object]) -> Response:
     entry.update(measured(), predict_ms=since(started))
     # Who asks should know that a part of the picture was never seen.
     return json_response(200, {**answer, "truncated": True} if seen.truncated else answer)
-
-
-def origin(error: BaseException | None) -> str | None:
-    """An exception's type and place, for the log. Not its text: that may quote the picture's EXIF."""
-    if error is None:
-        return None
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = f" in {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace is not None else ""
-    return type(error).__name__ + where
 
 
 def check_body(http: Request) -> None:

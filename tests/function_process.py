@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ class DiedError(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """An answer and what it cost: CPU seconds of all threads, and by how many MB the memory peaked."""
+    """An answer and what it cost, children included: CPU seconds, and by how many MB the memory peaked."""
 
     answer: dict[str, Any]
     seconds: float
@@ -40,16 +41,37 @@ class Function:
 
     def invoke(self, event: object) -> Outcome:
         """Raises `DiedError`."""
-        Path(f"/proc/{self._process.pid}/clear_refs").write_text("5", "ascii")  # the peak is from here on
-        memory, began = self.memory, self._seconds
+        before = {pid: _kilobytes(pid, "VmRSS") for pid in self._processes()}
+        for pid in before:
+            Path(f"/proc/{pid}/clear_refs").write_text("5", "ascii")  # the peak is from here on
+        peaks: dict[int, float] = {}
+        began, answered = self._seconds, threading.Event()
+
+        def watch() -> None:
+            # Of one that ends meanwhile, the last that was seen.
+            while True:
+                for pid in self._processes():
+                    peaks[pid] = max(peaks.get(pid, 0), _kilobytes(pid, "VmHWM"))
+                if answered.wait(0.005):
+                    return
+
         context = dict.fromkeys(worker.Context.__dataclass_fields__, "")
-        answer = self._ask({"event": event, "context": context})
-        return Outcome(answer["result"], self._seconds - began, self._status("VmHWM") - memory)
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            answer = self._ask({"event": event, "context": context})
+        finally:
+            answered.set()
+            watcher.join()
+        for pid in self._processes():
+            peaks[pid] = max(peaks.get(pid, 0), _kilobytes(pid, "VmHWM"))
+        grown = sum(max(0, peak - before.get(pid, 0)) for pid, peak in peaks.items())
+        return Outcome(answer["result"], self._seconds - began, grown / 1000)
 
     @property
     def memory(self) -> float:
-        """MB that it occupies."""
-        return self._status("VmRSS")
+        """MB that it occupies, without its children."""
+        return _kilobytes(self._process.pid, "VmRSS") / 1000
 
     def _ask(self, message: dict[str, object]) -> dict[str, Any]:
         assert self._process.stdin is not None
@@ -69,14 +91,31 @@ class Function:
         assert "error" not in answer, answer
         return answer
 
-    def _status(self, field: str) -> float:
-        status = Path(f"/proc/{self._process.pid}/status").read_text("ascii")
-        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(field)) / 1000
+    def _processes(self) -> list[int]:
+        """It and its children."""
+        found = [self._process.pid]
+        for task in Path(f"/proc/{self._process.pid}/task").glob("*/children"):
+            with suppress(OSError):  # a thread that has ended
+                found += map(int, task.read_text("ascii").split())
+        return found
 
     @property
     def _seconds(self) -> float:
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        ticks = 0
+        for pid in self._processes():
+            with suppress(OSError):
+                fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+                ticks += sum(map(int, fields[11:15]))  # its own, and of children that have ended
+        return ticks / _TICKS
+
+
+def _kilobytes(pid: int, field: str) -> float:
+    """A figure of a process; 0 of one that has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text("ascii")
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith(field)), 0)
 
 
 @contextmanager

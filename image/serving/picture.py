@@ -6,12 +6,15 @@ predictor.
 
 from __future__ import annotations
 
+import json
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from PIL import Image, ImageFile
 
-from serving import kinds, structure
+from serving import isolated, kinds, structure
 from serving.formats import opened
 from serving.seen import as_seen
 
@@ -27,13 +30,21 @@ MAX_SIDE = 65_535
 # the model's size remain. On 12 MP photos and a model of 256 × 256 pixels it takes 60 to 90 ms of 120 away,
 # and no pixel that the model sees changes by more than 1 of 255.
 MARGIN = 4
+
+# Rare, and with decoders that are large or as old as the format: these are decoded in a process apart.
+ISOLATED = {"HEIF", "AVIF", "TIFF", "BMP"}
+SENT = 20_000  # pixels that it sends at a time
 MAX_TILE = 4096 * 4096
 
 Image.preinit()  # the common formats' modules, in the init phase and not in the first caller's time
 
 
 class UnsupportedImageError(Exception):
-    """The bytes are no picture that can be read; the text is for the caller."""
+    """The bytes are no picture that can be read; the text is for the caller, `cause` for the log."""
+
+    def __init__(self, message: str, cause: str | None = None) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class ImageTooLargeError(Exception):
@@ -63,6 +74,48 @@ def read(data: bytes, *, needed: tuple[int, int] | None = None) -> Picture:
         raise UnsupportedImageError(kinds.unreadable(data))
     if (parts := structure.excess(data, kind)) is not None:
         raise UnsupportedImageError(f"this {kind} file is made of more {parts} than any real one; save it anew")
+    if kind in ISOLATED:
+        return _decode_apart(data, kind, needed)
+    return decode(data, kind, needed)
+
+
+def _decode_apart(data: bytes, kind: str, needed: tuple[int, int] | None) -> Picture:
+    """`decode` in a process apart."""
+    try:
+        answer = isolated.run(answer_decoded, {"kind": kind, "needed": needed}, data)
+    except isolated.ExhaustedError as error:
+        raise ImageTooLargeError(_exhausting(kind)) from error
+    except isolated.CrashedError as error:
+        raise UnsupportedImageError(_broken(kind), str(error)) from error
+    head, _, _ = bytes(answer[:1000]).partition(b"\n")
+    found = json.loads(head)
+    if "too large" in found:
+        raise ImageTooLargeError(found["too large"])
+    if "unsupported" in found:
+        raise UnsupportedImageError(*found["unsupported"])
+    image = Image.frombytes("RGB", tuple(found["seen"]), memoryview(answer)[len(head) + 1 :])
+    return Picture(image, kind, tuple(found["size"]))
+
+
+def answer_decoded(request: dict[str, Any], data: bytes, answer: BinaryIO) -> None:
+    """`decode` for who asks from another process: a line of JSON, then the pixels."""
+    try:
+        seen = decode(data, request["kind"], request["needed"])
+    except ImageTooLargeError as error:
+        answer.write(json.dumps({"too large": str(error)}).encode())
+        return
+    except UnsupportedImageError as error:
+        answer.write(json.dumps({"unsupported": [str(error), error.cause]}).encode())
+        return
+    answer.write(json.dumps({"size": seen.size, "seen": seen.image.size}).encode() + b"\n")
+    width, height = seen.image.size
+    rows = max(1, SENT // width)
+    for top in range(0, height, rows):
+        answer.write(seen.image.crop((0, top, width, min(height, top + rows))).tobytes())
+
+
+def decode(data: bytes, kind: str, needed: tuple[int, int] | None) -> Picture:
+    """`read`, of a format that is known, in this process."""
     try:
         # Complaints about odd metadata are not for the log of whoever runs this.
         with warnings.catch_warnings():
@@ -77,12 +130,31 @@ def read(data: bytes, *, needed: tuple[int, int] | None = None) -> Picture:
         raise
     except kinds.NotSupportedError as error:
         raise UnsupportedImageError(f"{kind} files {error} are not supported: save it as PNG or JPEG") from error
+    except MemoryError as error:
+        raise ImageTooLargeError(_exhausting(kind)) from error
     except Image.DecompressionBombError as error:
         raise ImageTooLargeError("the picture is far too large; shrink it") from error
     # Pillow's decoders raise a dozen unrelated types on broken input: OSError, SyntaxError, struct.error,
     # KeyError, …
     except Exception as error:
-        raise UnsupportedImageError(f"this {kind} file is broken and cannot be decoded") from error
+        raise UnsupportedImageError(_broken(kind), _origin(error)) from error
+
+
+def _broken(kind: str) -> str:
+    return f"this {kind} file is broken and cannot be decoded"
+
+
+def _exhausting(kind: str) -> str:
+    return f"this {kind} file takes too much time or memory to decode; save it anew, smaller"
+
+
+def _origin(error: BaseException) -> str:
+    """An exception's type and place, for the log. Not its text: that may quote the picture's EXIF."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" in {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace is not None else ""
+    return type(error).__name__ + where
 
 
 def _decode(data: bytes, kind: str, needed: tuple[int, int] | None, *, truncated: bool = False) -> Picture:
