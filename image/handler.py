@@ -1,8 +1,8 @@
-"""The function's entry: HTTP in, a predictor's answer out. It knows pictures, and no model.
+"""The function's entry: HTTP in, a predictor's answer out. It knows no model.
 
-`GET /` is the web page; `POST /` with a picture is the prediction; `{}` or `{"warm": true}`, invoked
-directly, makes the function ready. What a predictor is stands in `captioner/__init__.py`; the variable
-`PREDICTOR` names it.
+`POST /` is the prediction; `GET /` is the web page, `GET /openapi.json` says what a request may hold; `{}` or
+`{"warm": true}`, invoked directly, makes the function ready. A predictor is the module that the variable `PREDICTOR`
+names, else `predictor`, else the captioner: see `serving/contract.py`.
 
 Every request leaves one line of JSON on stdout, which is the function's log: see `journal.py`.
 """
@@ -15,33 +15,32 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from time import perf_counter, time
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any
 
-from serving import journal, kinds, picture
-from serving.gateway import HttpError, Response, error_response, event, json_response, request
+from serving import inputs, journal, outputs
+from serving.contract import contract
+from serving.gateway import HttpError, Request, Response, error_response, event, json_response, request
+from serving.inputs.uploads import Files
 from serving.journal import since
+from serving.wire import is_sound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from PIL.Image import Image
-    from serving.gateway import Request
+    from types import TracebackType
 
 METHODS = "GET, POST, OPTIONS"
 
 
-class Predictor(Protocol):
-    """What a predictor's module must have; `InvalidOptionError`, `about` and `measured` are optional."""
-
-    def setup(self) -> None: ...
-
-    def predict(self, image: Image, options: Mapping[str, str]) -> dict[str, object]: ...
-
-
-predictor = cast("Predictor", import_module(os.environ.get("PREDICTOR", "captioner")))
+# Which folder this is, its content says: without Docker nobody reads a Dockerfile.
+_default = "predictor" if find_spec("predictor") else "captioner"
+predictor = import_module(os.environ.get("PREDICTOR", _default))
 _imported = perf_counter()
-predictor.setup()
+contract_ = contract(predictor)
+if hasattr(predictor, "setup"):
+    predictor.setup()
 about: Mapping[str, Any] = getattr(predictor, "about", dict)()
 measured: Callable[[], Mapping[str, object]] = getattr(predictor, "measured", dict)
 # An empty tuple catches nothing: without the class, every exception of the predictor is a bug.
@@ -84,13 +83,27 @@ def handler(api_event: object, context: object = None) -> dict[str, object]:
 
 
 def warm() -> dict[str, object]:
-    """Predicts once for an empty picture: with a model that is mapped from disk, the first time reads it."""
+    """Predicts once, since a model that is mapped from disk is read by its first use: for the first file in
+    `examples/`, or as the predictor's own `warm()` does it. Raises what the predictor raises.
+    """
     global _warmed
     started = perf_counter()
     if not _warmed:
-        predictor.predict(picture.blank(), {})
+        if hasattr(predictor, "warm"):
+            predictor.warm()
+        elif example := next((path for path in sorted(Path("examples").glob("*")) if path.is_file()), None):
+            predict(example_request(example), {})
         _warmed = True
     return {"warm": True, "model": about.get("model"), "ms": since(started)}
+
+
+def example_request(example: Path) -> Request:
+    """A request with the file as the body, as a caller would send it."""
+    import mimetypes
+
+    kind = mimetypes.guess_type(example.name)[0] or inputs.BYTES
+    headers = {"content-type": kind}
+    return Request("POST", "/", headers, query={}, queries={}, body=example.read_bytes(), binary=True)
 
 
 def answer_http(api_event: object, entry: dict[str, object]) -> Response:
@@ -100,6 +113,9 @@ def answer_http(api_event: object, entry: dict[str, object]) -> Response:
     except HttpError as error:
         entry["code"] = error.code
         response = error_response(error)
+    except outputs.AnswerError as error:
+        entry["code"] = "invalid_answer"
+        response = error_response(HttpError(500, "invalid_answer", str(error)))
     except Exception:  # noqa: BLE001  a bug: the caller learns the request id, the log the rest
         import traceback
 
@@ -111,11 +127,15 @@ def answer_http(api_event: object, entry: dict[str, object]) -> Response:
 
 
 def respond(http: Request, entry: dict[str, object]) -> Response:
-    """Routes by method: the API has one resource. Raises `HttpError`."""
+    """Routes by method and path. Raises `HttpError`."""
     entry["method"] = http.method[:20]
     match http.method:
         case "POST":
-            return answer_picture(http, entry)
+            return predict(http, entry)
+        case "GET" if http.path.endswith("/openapi.json"):
+            from serving.openapi import document
+
+            return json_response(200, document(contract_))
         case "GET":
             from serving.page import page  # what it imports no photo has to wait for
 
@@ -126,47 +146,43 @@ def respond(http: Request, entry: dict[str, object]) -> Response:
             raise HttpError(405, "method_not_allowed", f"{other[:20]} is not one of {METHODS}")
 
 
-def answer_picture(http: Request, entry: dict[str, object]) -> Response:
-    """The prediction for the body's picture. Raises `HttpError`."""
-    check_body(http)
+def predict(http: Request, entry: dict[str, object]) -> Response:
+    """The prediction for a request. Raises `HttpError` for what is the caller's fault."""
     entry["bytes"] = len(http.body)
-    started = perf_counter()
-    try:
-        seen = picture.read(http.body, needed=about.get("image_size"))
-    except picture.ImageTooLargeError as error:
-        raise HttpError(413, "image_too_large", str(error)) from error
-    except picture.UnsupportedImageError as error:
-        entry["cause"] = error.cause
-        raise HttpError(400, "unsupported_image", str(error)) from error
-    finally:
-        entry["decode_ms"] = since(started)
-    entry.update(format=seen.format, size=seen.size, truncated=seen.truncated)
-    started = perf_counter()
-    try:
-        answer = predictor.predict(seen.image, http.query)
-    except invalid_option as error:
-        raise HttpError(400, "invalid_parameter", str(error)) from error
+    with Files(entry, about.get("image_size")) as files:
+        arguments = inputs.arguments(http, contract_, files)
+        started = perf_counter()
+        try:
+            answer = predictor.predict(**arguments)
+            if entry.get("truncated") and isinstance(answer, dict):
+                # Who asks should know that a part of the picture was never seen.
+                answer = {**answer, "truncated": True}
+            written = outputs.response(answer, http.headers.get("accept", ""), sound=is_sound(contract_.answer))
+        except invalid_option as error:
+            raise HttpError(400, "invalid_parameter", str(error)) from error
+        except ValueError as error:
+            if not own(error.__traceback__):
+                raise
+            raise HttpError(400, "invalid_input", str(error)[:1000]) from error
     entry.update(measured(), predict_ms=since(started))
-    # Who asks should know that a part of the picture was never seen.
-    return json_response(200, {**answer, "truncated": True} if seen.truncated else answer)
+    return written
 
 
-def check_body(http: Request) -> None:
-    """Tells apart the ways in which a body is no picture, since each has another remedy. Raises `HttpError`.
+def own(trace: TracebackType | None) -> bool:
+    """Whether an exception was raised by the project's own code, and not within a library: it speaks to the caller."""
+    from importlib.metadata import packages_distributions
 
-    The first bytes count for more than `Content-Type`: a picture that came through as bytes is taken whatever
-    it is called. One that was sent as another type mostly did not: the gateway keeps `image/*` as bytes and
-    makes text of all else, which no picture survives.
-    """
-    if not http.body:
-        raise HttpError(400, "empty_body", "the body is empty: send a picture")
-    is_image = http.content_type.startswith("image/")
-    if http.binary and (is_image or kinds.sniff(http.body)):
-        return
-    if is_image:
-        raise HttpError(400, "invalid_body", "the body came as text: the API lacks image/* as a binary type")
-    hint = "send the picture's bytes as the body, with Content-Type: image/jpeg (or what it is)"
-    raise HttpError(415, "unsupported_media_type", f"{http.content_type[:80] or 'no type'}: {hint}")
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return False
+    file, here = Path(trace.tb_frame.f_code.co_filename).resolve(), Path(predictor.__file__ or "").resolve()
+    root = here.parent.parent if here.name == "__init__.py" else here.parent
+    if not file.is_relative_to(root) or "site-packages" in file.relative_to(root).parts:
+        return False
+    # In an image libraries lie beside the project's modules.
+    top = file.relative_to(root).parts[0].removesuffix(".py")
+    return top not in packages_distributions() and top not in ("serving", "handler")
 
 
 def with_cors(response: Response, origin: str) -> Response:

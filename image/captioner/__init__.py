@@ -1,30 +1,28 @@
-"""An image captioner behind the seam that the handler knows.
+"""Says what is on a photo.
 
-A predictor is a module beside `handler.py`, named by the variable `PREDICTOR`. To serve another model, write
-another:
+The predictor that ships. Behind the seam that the handler knows (`serving/contract.py`) are `predict` and `setup`, and
+what a predictor may have beside them:
 
-- `setup(folder=None)`: loads the model. The handler calls it once, in Lambda's init phase.
-- `predict(image, options)`: answers for one picture, a `PIL.Image` that the handler has already turned
-  upright and made RGB; options are the request's query parameters, text as it came. The answer must be fit
-  for `json.dumps`.
-- `InvalidOptionError` (optional): what `predict` raises for options that it cannot follow; its text goes to
-  the caller with status 400. Every other exception is a bug: status 500, and the stack trace goes to the log.
-- `about()` (optional): a mapping with `model` (a name) and `image_size` ((width, height) in pixels that the
-  model looks at, from which the handler knows how coarsely a large JPEG may be decoded).
-- `measured()` (optional): a mapping of what the last successful `predict` has to say for the function's log, by
-  field; a name that ends in `_ms` holds milliseconds, and its caller sees it, too, as a `Server-Timing`.
+- `InvalidOptionError`: what `predict` raises for what it cannot follow; its text goes to the caller with status 400.
+  (A `ValueError` of the project's own does the same.)
+- `about()`: a mapping with `model` (a name) and `image_size` ((width, height) in pixels that the model looks at, from
+  which the handler knows how coarsely a large JPEG may be decoded).
+- `measured()`: a mapping of what the last successful `predict` has to say for the function's log, by field; a name that
+  ends in `_ms` holds milliseconds, and its caller sees it, too, as a `Server-Timing`.
+- `warm()`: a first use of the model, where `examples/` holds none.
 """
 
 from __future__ import annotations
 
 import os
-from types import MappingProxyType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NotRequired, TypedDict, cast
 
 # OpenBLAS makes a pool as it is loaded, and nothing here multiplies with numpy. Has to come before numpy.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from pathlib import Path
+
+from PIL import Image
 
 from captioner.bundle import Bundle, BundleError
 from captioner.caption import Captioner
@@ -32,18 +30,31 @@ from captioner.caption import Captioner
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from PIL import Image
+__all__ = ["BundleError", "about", "measured", "predict", "setup", "warm"]
 
-__all__ = ["BundleError", "InvalidOptionError", "about", "measured", "predict", "setup"]
-
-DEFAULT_BEAM = 3  # as published
-MAX_BEAM = 10
+Beam = Literal[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+"""3 as published. A choice, since marks of bounds are a library's, which takes time to import."""
 
 _loaded: Captioner | None = None
 
 
-class InvalidOptionError(ValueError):
-    """An option that the captioner cannot follow; the text says which and what would do."""
+class Candidate(TypedDict):
+    """One of the captions that the search saw end."""
+
+    caption: str
+    words: list[str]
+    log_probability: float
+
+
+class Caption(TypedDict):
+    """An answer. `attention` is a grid a word, rows × columns of shares that sum to about 1, over the whole picture."""
+
+    caption: str
+    words: list[str]
+    log_probability: float
+    model: str
+    attention: NotRequired[list[list[list[float]]]]
+    candidates: NotRequired[list[Candidate]]
 
 
 def setup(folder: Path | None = None) -> None:
@@ -73,22 +84,23 @@ def about() -> dict[str, object]:
     return {"model": bundle.name, "image_size": (bundle.width, bundle.height)}
 
 
-def predict(image: Image.Image, options: Mapping[str, str] = MappingProxyType({})) -> dict[str, object]:
-    """Says what is on the picture.
+def warm() -> None:
+    """A caption of nothing."""
+    predict(Image.new("RGB", (64, 64)))
 
-    Options: `beam`, 1 to 10 (3 as published); `attention`, "1" for one grid a word, rows × columns of shares
-    of attention that sum to about 1, laid over the whole picture; `candidates`, "1" for all captions that the
-    search saw end. Others are not looked at. Raises `InvalidOptionError`.
 
-    Returns `{"caption": "a dog …", "words": ["a", "dog", …], "log_probability": -7.1, "model": "…"}`, and
-    when they were asked for `"attention": [[[0.01, …], …], …]` and `"candidates": [{"caption": …, "words": …,
-    "log_probability": …}, …]`, the likeliest first, which is the caption itself. They change neither the
-    caption nor its log-probability, and take some steps of the decoder more.
+def predict(
+    image: Image.Image,
+    beam: Annotated[Beam, "how many captions the search follows"] = 3,
+    attention: Annotated[bool, "say for each word where the model looked"] = False,
+    candidates: Annotated[bool, "say which other captions the search came upon"] = False,
+) -> Caption:
+    """Says in a sentence what is on a photo.
+
+    `attention` and `candidates` change neither the caption nor its log-probability, and take some steps of the decoder
+    more. The candidates come likeliest first, which is the caption itself.
     """
-    beam = _beam(options.get("beam", str(DEFAULT_BEAM)))
-    attention = _flag("attention", options.get("attention", "0"))
-    others = _flag("candidates", options.get("candidates", "0"))
-    return _captioner().caption(image, beam=beam, attention=attention, others=others)
+    return cast("Caption", _captioner().caption(image, beam=beam, attention=attention, others=candidates))
 
 
 def measured() -> dict[str, object]:
@@ -100,21 +112,3 @@ def _captioner() -> Captioner:
     if _loaded is None:
         raise RuntimeError("captioner.setup() has not been called")
     return _loaded
-
-
-def _beam(text: str) -> int:
-    # Not int(): it takes " 3", "+3", "3_0" and digits of other scripts, and who sends these means something
-    # else.
-    if not (text.isascii() and text.isdigit() and len(text) <= 2 and 1 <= int(text) <= MAX_BEAM):
-        _refuse("beam", text, f"a whole number from 1 to {MAX_BEAM}")
-    return int(text)
-
-
-def _flag(name: str, text: str) -> bool:
-    if text not in ("0", "1"):
-        _refuse(name, text, "0 or 1")
-    return text == "1"
-
-
-def _refuse(name: str, text: str, expected: str) -> NoReturn:
-    raise InvalidOptionError(f"{name} must be {expected}, not {text[:40]!r}")

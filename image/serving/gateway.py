@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from binascii import Error as Base64Error
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +30,10 @@ class Request:
     """What came in. Header names are in lower case; of repeated headers and parameters the last counts."""
 
     method: str
+    path: str  # below the stage
     headers: Mapping[str, str]
     query: Mapping[str, str]
+    queries: Mapping[str, tuple[str, ...]]  # all values of each parameter
     body: bytes
     binary: bool  # whether the gateway took the body for bytes, and did not make text of it
 
@@ -43,10 +45,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What goes out: text, since pictures only come in."""
+    """What goes out: text, or bytes as they are."""
 
     status: int
-    body: str = ""
+    body: str | bytes = ""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -67,10 +69,13 @@ def request(event: object) -> Request:
     else:
         # JSON may carry lone surrogates, which UTF-8 cannot.
         data = body.encode("utf-8", "replace")
+    queries = _all(event, "queryStringParameters", "multiValueQueryStringParameters")
     return Request(
         method=event["httpMethod"].upper(),
+        path=str(event.get("path") or "/"),
         headers={name.lower(): value for name, value in _last(event, "headers", "multiValueHeaders").items()},
-        query=_last(event, "queryStringParameters", "multiValueQueryStringParameters"),
+        query={name: values[-1] for name, values in queries.items()},
+        queries=queries,
         body=data,
         binary=binary,
     )
@@ -78,11 +83,14 @@ def request(event: object) -> Request:
 
 def event(response: Response) -> dict[str, object]:
     """Writes the answer in the form that API Gateway takes."""
+    binary = isinstance(response.body, bytes)
     return {
         "statusCode": response.status,
         "headers": dict(response.headers),
-        "body": response.body,
-        "isBase64Encoded": False,
+        "body": b2a_base64(response.body, newline=False).decode()
+        if isinstance(response.body, bytes)
+        else response.body,
+        "isBase64Encoded": binary,
     }
 
 
@@ -99,9 +107,13 @@ def error_response(error: HttpError) -> Response:
 
 
 def _last(event: Mapping[str, Any], single: str, multiple: str) -> dict[str, str]:
+    return {name: values[-1] for name, values in _all(event, single, multiple).items()}
+
+
+def _all(event: Mapping[str, Any], single: str, multiple: str) -> dict[str, tuple[str, ...]]:
     # The gateway sends both forms, tests in consoles often one. Either may be null.
     lists, values = event.get(multiple) or {}, event.get(single) or {}
     if not isinstance(lists, dict) or not isinstance(values, dict):
         raise HttpError(400, "invalid_event", f"the event's {single} are not an object")
-    last = {name: listed[-1] for name, listed in lists.items() if isinstance(listed, list) and listed}
-    return {name: str(value) for name, value in (last | values).items()}
+    found = {name: tuple(map(str, listed)) for name, listed in lists.items() if isinstance(listed, list) and listed}
+    return {name: (str(value),) for name, value in values.items() if name not in found} | found

@@ -78,16 +78,16 @@ def test_the_largest_picture_that_is_taken_costs_little_more_than_its_pixels(
 
 
 PREDICTOR = """
-from decimal import Decimal
-
 def setup():
     pass
 
 def predict(image, options):
     if options.get("fail") == "value":
-        raise ValueError("secret of the predictor")
+        raise ValueError("send another picture")
+    if options.get("fail") == "key":
+        raise KeyError("secret of the predictor")
     if options.get("fail") == "json":
-        return {"size": Decimal(1)}
+        return {"size": object()}
     if options.get("fail") == "nan":
         return {"size": float("nan")}
     return {"size": list(image.size), "mode": image.mode, "label": "été"}
@@ -97,21 +97,34 @@ def predict(image, options):
 def test_another_model_is_another_module(tmp_path: Path, post: Any, encode: Any, scene: Any) -> None:  # noqa: ANN401
     (tmp_path / "classifier.py").write_text(PREDICTOR, encoding="utf-8")
     photo = encode(scene, "PNG")
-    events = [{}, post(photo)] + [post(photo, fail=kind) for kind in ("value", "json", "nan")]
+    events = [{}, post(photo)] + [post(photo, fail=kind) for kind in ("value", "key", "json", "nan")]
     result, log, done = run(*events, path=tmp_path, predictor="classifier")
-    warm, good, *bugs = (outcome["answer"] for outcome in result["answers"])
+    warm, good, theirs, bug, *unwritten = (outcome["answer"] for outcome in result["answers"])
     assert warm["model"] is None
     assert json.loads(good["body"]) == {"size": [48, 32], "mode": "RGB", "label": "été"}
-    for bug, entry in zip(bugs, log[-3:], strict=True):
-        assert bug["statusCode"] == 500
-        error = json.loads(bug["body"])["error"]
-        assert error["code"] == "internal_error"
-        assert "secret" not in bug["body"]
-        assert "Traceback" in entry["trace"]
-        assert entry["status"] == 500
+    assert theirs["statusCode"] == 400
+    assert json.loads(theirs["body"])["error"] == {"code": "invalid_input", "message": "send another picture"}
+    assert bug["statusCode"] == 500
+    assert json.loads(bug["body"])["error"]["code"] == "internal_error"
+    assert "secret" not in bug["body"]
     assert "secret of the predictor" in log[-3]["trace"]
+    said = [json.loads(answer["body"])["error"] for answer in unwritten]
+    assert [error["code"] for error in said] == ["invalid_answer"] * 2
+    assert "object" in said[0]["message"]
+    assert said[1]["message"] == "the answer.size is NaN, which JSON cannot say"
+    assert [entry["status"] for entry in log[-4:]] == [400, 500, 500, 500]
     assert "captioner" not in result["modules"]
     assert done.stderr == ""
+
+
+def test_a_predictor_beside_the_handler_goes_before_the_captioner(tmp_path: Path) -> None:
+    (tmp_path / "predictor.py").write_text("def predict(words: str) -> int:\n    return len(words)\n", "utf-8")
+    event = {"httpMethod": "POST", "headers": {"Content-Type": "text/plain"}, "body": "four"}
+    result, _, _ = run({}, event, path=tmp_path)
+    warm, answer = (outcome["answer"] for outcome in result["answers"])
+    assert warm["warm"]
+    assert (answer["statusCode"], answer["body"]) == (200, "4")
+    assert "captioner" not in result["modules"]
 
 
 def test_a_broken_bundle_ends_the_process_with_a_reason(own_bundle: Path) -> None:

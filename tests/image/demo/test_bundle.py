@@ -48,12 +48,10 @@ def test_the_example_of_the_readme() -> None:
     )
     assert scene.is_clear()
     picture = render(scene, np.random.default_rng(1))
-    answer = captioner.predict(picture, {"attention": "1"})
+    answer = captioner.predict(picture, attention=True)
     assert answer["caption"] == scene.caption() == "a large red circle above two small blue squares"
     # Where it looks when it says "circle" is where the circle is.
     words, attention = answer["words"], answer["attention"]
-    assert isinstance(words, list)
-    assert isinstance(attention, list)
     looked = np.array(attention[words.index("circle")])
     rows, columns = np.indices(looked.shape)
     assert (looked * (rows + 0.5)).sum() / looked.shape[0] == pytest.approx(0.25 / scene.extent[1], abs=0.15)
