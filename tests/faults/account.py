@@ -153,7 +153,11 @@ class Account:
 
     def _usage_plans(self, name: str) -> object:
         return [
-            {**plan, "keys": [key["id"] for key in self.gateway.get_usage_plan_keys(usagePlanId=plan["id"])["items"]]}
+            {
+                **plan,
+                "quota": plan.get("quota") or None,  # the local cloud has {} before there was one, and null afterwards
+                "keys": [key["id"] for key in self.gateway.get_usage_plan_keys(usagePlanId=plan["id"])["items"]],
+            }
             for plan in self.gateway.get_usage_plans()["items"]
             if plan["name"].startswith(name)
         ]

@@ -6,9 +6,7 @@ answers, and the death of the caller before or after the call took effect.
 
 from __future__ import annotations
 
-import http.client
 import json
-import re
 import socket
 import struct
 import threading
@@ -16,16 +14,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from typing import NamedTuple
 
-import botocore.session
+from tests.calls import QUERY, operation
+from tests.servers import Asked, Handler, Reply, forwarded, listening
 
 ONCE, ALWAYS = "once", "always"
-QUERY = ("iam", "sts", "sns")
-"""Services that speak AWS's query protocol: an action in a form, and XML for answers."""
 ERRORS = {
     "throttled": {
         "iam": (400, "Throttling"),
@@ -106,95 +100,55 @@ class Proxy:
 @contextmanager
 def proxying(upstream: str) -> Iterator[Proxy]:
     """A proxy on a free port of 127.0.0.1."""
-    proxy = Proxy(upstream)
 
-    class Handler(_Handler):
+    class Spoiling(_Handler):
         pass
 
-    Handler.proxy = proxy
-    with _Server(("127.0.0.1", 0), Handler) as server:
-        proxy.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield proxy
-        finally:
-            server.shutdown()
-            thread.join()
+    proxy = Spoiling.proxy = Proxy(upstream)
+    with listening(Spoiling) as proxy.url:
+        yield proxy
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Callers that are killed break their connections: that is the point."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # headers and body go out in two pieces: the second would wait 40 ms
+class _Handler(Handler):
     proxy: Proxy
 
-    def forward(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        named = _named(self.command, self.path, dict(self.headers), body)
+    def respond(self, asked: Asked) -> None:
+        named = operation(asked)
         kind = ""
         if named:
             # botocore gives all attempts of one call the same id.
-            attempt = self.headers.get("amz-sdk-invocation-id", "")
+            attempt = asked.headers.get("amz-sdk-invocation-id", "")
             call, kind = self.proxy.note(*named, attempt)
         if not kind:
-            self._send(*self._ask(body))
+            self.send(forwarded(self.proxy.upstream, asked))
         elif kind in ERRORS:
-            self._send(*_refusal(call.service, kind))
+            self.send(_refusal(call.service, kind))
         elif kind == "reset":
             self._reset()
         elif kind in ("silence", "answered late", "carried out late"):
             if kind == "answered late":
-                self._ask(body)
+                forwarded(self.proxy.upstream, asked)
             self.connection.settimeout(120)
             self.connection.recv(1)  # until the caller has had enough of waiting
             if kind == "carried out late":
-                self._ask(body)
+                forwarded(self.proxy.upstream, asked)
             self.close_connection = True
         elif kind == "truncated":
-            status, headers, content = self._ask(body)
-            self._send(status, headers, content, cut=True)
+            self._truncate(forwarded(self.proxy.upstream, asked))
         elif kind == "killed before":
             self.proxy.kill()
             self.close_connection = True
         else:
-            self._ask(body)
+            forwarded(self.proxy.upstream, asked)
             self.proxy.kill()
             self.close_connection = True
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = forward  # noqa: N815 - http.server's names
-
-    def _ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        place = urlsplit(self.proxy.upstream)
-        upstream = http.client.HTTPConnection(place.hostname or "", place.port, timeout=100)
-        try:
-            upstream.request(self.command, self.path, body, dict(self.headers))
-            answer = upstream.getresponse()
-            dropped = {"content-length", "transfer-encoding", "connection"}
-            headers = [(key, value) for key, value in answer.getheaders() if key.lower() not in dropped]
-            return answer.status, headers, answer.read()
-        finally:
-            upstream.close()
-
-    def _send(self, status: int, headers: list[tuple[str, str]], content: bytes, *, cut: bool = False) -> None:
-        if cut and not content:
+    def _truncate(self, reply: Reply) -> None:
+        if reply.body:
+            self.send(reply, length=len(reply.body) // 2)
+        else:
             self.wfile.write(b"HTTP/1.1 2")  # an answer without a body is cut in its first line
             self.close_connection = True
-            return
-        self.send_response(status)
-        for key, value in headers:
-            self.send_header(key, value)
-        if status != 204:
-            self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content[: len(content) // 2] if cut else content)
-        self.close_connection = self.close_connection or cut
 
     def _reset(self) -> None:
         # Closing with a linger of 0 s sends RST instead of FIN.
@@ -202,48 +156,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.close()
         self.close_connection = True
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-        """Quiet."""
 
-
-def _named(method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[str, str] | None:
-    """Service and operation of a signed request, by the rules of its protocol; None for what is no AWS call."""
-    lower = {key.lower(): value for key, value in headers.items()}
-    scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request", lower.get("authorization", ""))
-    if scope is None:
-        return None
-    service = scope[1]
-    if "x-amz-target" in lower:
-        return service, lower["x-amz-target"].rpartition(".")[2]
-    action = parse_qs(body.decode("utf-8", "replace")).get("Action") if service in QUERY else None
-    if action:
-        return service, action[0]
-    place = urlsplit(path).path
-    for name, verb, pattern in _rest_operations(service):
-        if verb == method and pattern.fullmatch(place):
-            return service, name
-    return service, f"{method} {place}"
-
-
-@cache
-def _rest_operations(service: str) -> list[tuple[str, str, re.Pattern[str]]]:
-    """Operation, method and path of a REST service, as botocore's model of it says; fixed paths come first."""
-    model: Any = botocore.session.get_session().get_service_model(service)
-    operations = []
-    for name in model.operation_names:
-        http_ = model.operation_model(name).http
-        path = http_["requestUri"].partition("?")[0]
-        pattern = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path).replace(r"\+\}", r"\}"))
-        operations.append((path.count("{"), (name, http_["method"], re.compile(pattern + "/?"))))
-    return [operation for _, operation in sorted(operations, key=lambda entry: entry[0])]
-
-
-def _refusal(service: str, kind: str) -> tuple[int, list[tuple[str, str]], bytes]:
+def _refusal(service: str, kind: str) -> Reply:
     """An error answer as the service's protocol words it."""
     status, name = ERRORS[kind].get(service) or ERRORS[kind][""]
     words = f"injected: {kind}"
     if service in QUERY:
         error = f"<ErrorResponse><Error><Type>Sender</Type><Code>{name}</Code><Message>{words}</Message></Error>"
-        return status, [("Content-Type", "text/xml")], f"{error}</ErrorResponse>".encode()
+        return Reply(status, [("Content-Type", "text/xml")], f"{error}</ErrorResponse>".encode())
     headers = [("Content-Type", "application/json"), ("x-amzn-errortype", name)]
-    return status, headers, json.dumps({"__type": name, "message": words}).encode()
+    return Reply(status, headers, json.dumps({"__type": name, "message": words}).encode())
