@@ -3,16 +3,26 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+# As many processes as there are CPUs; what shares fixtures stays in one.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup --durations 10
 
-.PHONY: help demo test check format bench fuzz load accuracy screenshots faults clean
+.PHONY: help demo test test-rest test-all test-shuffled check format bench fuzz load accuracy screenshots faults clean
 help:  ## Show this list.
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/.local  ## Deploy to the local cloud, caption a picture, take everything down.
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/demo.sh
 
-test: $(VENV)/.dev  ## Run every test.
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.dev  ## The tests that want neither an engine nor a browser nor patience.
+	@$(PYTEST) -m 'not docker and not browser and not slow' $(ARGS)
+
+test-rest: $(VENV)/.dev  ## The tests that `make test` leaves out. Needs an engine and Chromium: CONTRIBUTING.md.
+	@TEST_REQUIRE_DOCKER=1 TEST_REQUIRE_BROWSER=1 $(PYTEST) -m 'docker or browser or slow' $(ARGS)
+
+test-all: test test-rest  ## Every test.
+
+test-shuffled: $(VENV)/.dev  ## What `make test` runs, in an order that differs each time; ARGS=--randomly-seed=N repeats it.
+	@$(PYTEST) -p randomly -m 'not docker and not browser and not slow' $(ARGS)
 
 check: $(VENV)/.dev  ## Formatting, lint and types.
 	@$(BIN)/ruff format --check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import signal
@@ -11,6 +12,8 @@ from dataclasses import fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import botocore.loaders
+import botocore.session
 import pytest
 
 from lambdacap.aws.clients import connect
@@ -24,10 +27,21 @@ from lambdacap.resources import Site
 from lambdacap.settings import Settings
 from tests import processes
 from tests.command import NO_ENGINE, Command
+from tests.tiers import (  # noqa: F401 - pytest's hooks
+    pytest_configure,
+    pytest_deselected,
+    pytest_itemcollected,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
 
 STUB = Path(__file__).parent / "stub_image"
 ACCOUNT, REGION = "000000000000", "us-east-1"
 _numbers = itertools.count(1)
+
+# Every session of botocore reads megabytes of JSON, and tests make hundreds: let one reader serve them.
+botocore.session.create_loader = functools.cache(botocore.loaders.create_loader)
 
 # A shell starts what runs in its background deaf to Ctrl-C, and children inherit it: the commands that tests
 # interrupt would go on.
