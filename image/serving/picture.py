@@ -69,14 +69,18 @@ def read(data: bytes, *, needed: tuple[int, int] | None = None) -> Picture:
     must be whole. Raises `UnsupportedImageError`, `ImageTooLargeError`; a picture that is too large is
     refused by its header, undecoded.
     """
+    kind = known(data)
+    return _decode_apart(data, kind, needed) if kind in ISOLATED else decode(data, kind, needed)
+
+
+def known(data: bytes) -> str:
+    """The format of a file that is worth decoding. Raises `UnsupportedImageError`."""
     kind = kinds.sniff(data)
     if kind is None:
         raise UnsupportedImageError(kinds.unreadable(data))
     if (parts := structure.excess(data, kind)) is not None:
         raise UnsupportedImageError(f"this {kind} file is made of more {parts} than any real one; save it anew")
-    if kind in ISOLATED:
-        return _decode_apart(data, kind, needed)
-    return decode(data, kind, needed)
+    return kind
 
 
 def _decode_apart(data: bytes, kind: str, needed: tuple[int, int] | None) -> Picture:
@@ -114,18 +118,18 @@ def answer_decoded(request: dict[str, Any], data: bytes, answer: BinaryIO) -> No
         answer.write(seen.image.crop((0, top, width, min(height, top + rows))).tobytes())
 
 
-def decode(data: bytes, kind: str, needed: tuple[int, int] | None) -> Picture:
-    """`read`, of a format that is known, in this process."""
+def decode(data: bytes, kind: str, needed: tuple[int, int] | None, pixels: int | None = None) -> Picture:
+    """`read`, of a format that is known, in this process; `pixels` is as many as it may have, if not a stranger's."""
     try:
         # Complaints about odd metadata are not for the log of whoever runs this.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                return _decode(data, kind, needed)
+                return _decode(data, kind, needed, pixels)
             except OSError:
                 if kind != "JPEG" or not structure.breaks_off(data):
                     raise
-                return _decode(data, kind, needed, truncated=True)
+                return _decode(data, kind, needed, pixels, truncated=True)
     except ImageTooLargeError:
         raise
     except kinds.NotSupportedError as error:
@@ -157,10 +161,12 @@ def _origin(error: BaseException) -> str:
     return type(error).__name__ + where
 
 
-def _decode(data: bytes, kind: str, needed: tuple[int, int] | None, *, truncated: bool = False) -> Picture:
+def _decode(
+    data: bytes, kind: str, needed: tuple[int, int] | None, pixels: int | None, *, truncated: bool = False
+) -> Picture:
     file = opened(data, kind)
     size = file.size
-    bound = MAX_JPEG_PIXELS if file.coarse else MAX_PIXELS
+    bound = pixels or (MAX_JPEG_PIXELS if file.coarse else MAX_PIXELS)
     if size[0] * size[1] > bound or max(size) > MAX_SIDE:
         found = f"the picture has {size[0]} × {size[1]} pixels"
         raise ImageTooLargeError(f"{found}: at most {bound // 10**6} megapixels of {kind}; shrink it")

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from lambdacap.client.photo import Photo
+from lambdacap.client.photo import Photo, draw
 from lambdacap.errors import CallError, PhotoError
 
 TERMINAL = Path("-")
@@ -119,18 +119,12 @@ def strips(drawn: Sequence[Panel], per_row: int) -> Iterator[tuple[list[str], Im
 
 
 def _upright(photo: Photo) -> Image.Image:
-    """The photo as the model sees it, in a panel's size: turned by its EXIF, transparent parts over white.
+    """The photo as the model sees it, in a panel's size: turned by its EXIF, in sRGB, transparent parts over white.
 
-    Raises `PhotoError` for one that is broken further on: the API takes a JPEG as far as it goes.
+    Raises `PhotoError` for one that is broken further on.
     """
-    try:
-        with Image.open(io.BytesIO(photo.content)) as file:
-            file.draft("RGB", (2 * _SIDE, 2 * _SIDE))  # a large JPEG is decoded coarsely
-            image = ImageOps.exif_transpose(file)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise PhotoError(f"{photo.name} cannot be drawn: {error}") from error
-    if image.has_transparency_data:
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    seen, _ = draw(photo.content, photo.name)
+    image = Image.open(io.BytesIO(seen), formats=("JPEG",))
     scale = _SIDE / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)

@@ -107,7 +107,7 @@ class Client:
     def _read(self, answer: requests.Response, photo: Photo) -> dict[str, Any]:
         content = _content(answer)
         if answer.ok and isinstance(content, dict):
-            return content
+            return {**content, "truncated": True} if photo.truncated else content
         error = content.get("error") if isinstance(content, dict) else None
         if isinstance(error, dict):
             raise CallError(

@@ -1,23 +1,24 @@
 """A photo on its way to the API: checked here, before anything is sent, and shrunk to what passes.
 
 What is sent shows what the photo shows, and tells nothing else: EXIF holds where and when it was taken. A photo
-that is upright and fits goes with its very pixels, others are drawn anew.
+that is upright and fits goes with its very pixels, and with what its file says of their colours. All others are drawn
+anew, by the code that reads pictures in the function, in a process of its own: so both see the same in a file, and
+nothing of it is written twice.
 """
 
 from __future__ import annotations
 
-import io
+import json
 import os
-import warnings
-from collections.abc import Iterable
+import subprocess
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pi_heif
-from PIL import Image, UnidentifiedImageError
-
-from lambdacap.client.metadata import stripped
+from lambdacap import children
+from lambdacap.client import metadata
 from lambdacap.errors import PhotoError
+from lambdacap.settings import default_image
 
 LIMIT = 4_500_000
 """Bytes. Lambda takes 6,291,556 bytes of event, in which the photo is base64 (4/3) beside the headers."""
@@ -25,26 +26,16 @@ PIXELS = 24_000_000
 """Of a picture with more the API might refuse to decode it."""
 SIDE = 2048
 """Pixels of the longer side of what is drawn anew; models see a few hundred."""
-QUALITIES = (95, 90, 80, 60)
-"""JPEG's, to try in turn: at the last, even noise of 2048 × 2048 pixels is below the limit."""
-SUFFIXES = {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
-"""What is taken for a photo in a folder."""
-_ORIENTATION = 0x0112  # EXIF 2.3, 4.6.4 A
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+MOST = 125_000_000
+"""Pixels of what is drawn anew: some phones take 108 megapixels, and these are the user's own photos."""
+PATIENCE = 120
+"""Seconds for drawing one."""
+SUFFIXES = {
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib"),
+    *(".tif", ".tiff", ".avif", ".avifs", ".heic", ".heif", ".heics", ".hif"),
 }
-
-pi_heif.register_heif_opener()  # HEIC, which iPhones write and Pillow alone cannot read
-# Pillow refuses what has over twice as many. Some phones take 200 megapixels, and these are the user's own photos.
-Image.MAX_IMAGE_PIXELS = 125_000_000
-# Complaints about sizes and odd metadata help nobody. Not with `catch_warnings`: that is for one thread only.
-warnings.filterwarnings("ignore", module=r"PIL\.")
+"""What is taken for a photo in a folder."""
+READABLE = "Send a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC file."
 
 
 @dataclass(frozen=True)
@@ -54,6 +45,8 @@ class Photo:
     name: str
     content: bytes
     media_type: str
+    truncated: bool = False
+    """Whether it was drawn anew from a file that breaks off, which cannot be seen any more."""
 
 
 def collect(paths: Iterable[Path]) -> list[Path]:
@@ -66,16 +59,25 @@ def collect(paths: Iterable[Path]) -> list[Path]:
         if not path.is_dir():
             files.append(path)
             continue
-        inside = sorted(
-            Path(folder, name)
-            for folder, _, names in os.walk(path)
-            for name in names
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
-        )
+        inside = sorted(_photos(path))
         if not inside:
             raise PhotoError(f"there are no photos in the folder {path}", hint=f"Looked for {_names()}.")
         files += inside
     return files
+
+
+def _photos(folder: Path) -> Iterator[Path]:
+    """Those in a folder and below, in linked folders too, each of which is searched once."""
+    searched: set[Path] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = Path(place).resolve()
+        if real in searched:
+            folders.clear()
+            continue
+        searched.add(real)
+        for name in names:
+            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
+                yield Path(place, name)
 
 
 def prepare(path: Path, *, original: bool = False) -> Photo:
@@ -92,71 +94,37 @@ def prepare(path: Path, *, original: bool = False) -> Photo:
         raise PhotoError(f"there is no file {path}", hint=hint) from error
     except OSError as error:
         raise PhotoError(f"{path} cannot be read: {error.strerror}") from error
+    if original:
+        return Photo(path.name, content, metadata.media_type(content) or "image/x-unknown")
+    kept = metadata.stripped(content)
+    if kept is not None and kept.upright and kept.pixels <= PIXELS and len(kept.content) <= LIMIT:
+        return Photo(path.name, kept.content, kept.media_type)
+    drawn, truncated = draw(content, path)
+    return Photo(path.name, drawn, "image/jpeg", truncated)
+
+
+def draw(content: bytes, path: Path | str, side: int = SIDE) -> tuple[bytes, bool]:
+    """A JPEG of what a person sees in a file, `side` pixels at most, and whether the file breaks off.
+
+    Raises `PhotoError`; `path` is how it calls the file.
+    """
+    command = children.python("serving.draw", side, LIMIT, MOST)
+    environment = children.environment(os.environ, [default_image()])
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            media_type = image.get_format_mimetype() or "image/x-unknown"
-            if original:
-                return Photo(path.name, content, media_type)
-            fits = image.width * image.height <= PIXELS and _orientation(image) not in _UPRIGHT
-            kept = stripped(content, image.format) if fits else None
-            if kept is not None and len(kept) <= LIMIT:
-                return Photo(path.name, kept, "image/jpeg" if image.format == "MPO" else media_type)
-            return Photo(path.name, _drawn_anew(image), "image/jpeg")
-    # Pillow's decoders raise a dozen unrelated types on broken input.
-    except Exception as error:
-        reason = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
-        raise PhotoError(
-            f"{path} is not a picture that can be read{reason}",
-            hint="Send a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC file.",
-        ) from error
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # noqa: BLE001 - Pillow raises what it likes on broken EXIF, which is no reason to refuse a photo
-        return 1
-
-
-def _drawn_anew(image: Image.Image) -> bytes:
-    """A JPEG of what a person sees: the longer side first, then the quality, until it fits."""
-    image.draft(None, (2 * SIDE, 2 * SIDE))  # a large JPEG is decoded coarsely, which spares most of the time
-    image.load()  # a TIFF has turned itself after that
-    turn = _UPRIGHT.get(_orientation(image))
-    seen = _over_white(image)
-    seen.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    if turn is not None:
-        seen = seen.transpose(turn)
-    seen.info = {}  # else Pillow writes its comment
-    for quality in QUALITIES:
-        stream = io.BytesIO()
-        seen.save(stream, "JPEG", quality=quality)
-        if stream.tell() <= LIMIT:
-            break
-    return stream.getvalue()
-
-
-def _over_white(image: Image.Image) -> Image.Image:
-    """The picture in RGB, with white behind what is transparent."""
-    if image.mode.startswith("I") or image.mode == "F":
-        # Grey of 16 bits or more, which Pillow would clip at 255.
-        white = _white(image)
-        image = image.convert("F").point(lambda value: value * (255 / white) + 0).convert("L")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        paper = Image.new("RGB", image.size, "white")
-        paper.paste(image, mask=image.getchannel("A"))
-        return paper
-    return image.convert("RGB")
-
-
-def _white(image: Image.Image) -> float:
-    """The value of white in deep grey; files of 32 bits do not say it, so the usual one that holds the brightest."""
-    if image.mode.startswith("I;16"):
-        return 65_535
-    _, brightest = image.getextrema()
-    scales = (1.0, 255.0, 65_535.0) if image.mode == "F" else (255.0, 65_535.0)
-    return next((scale for scale in scales if float(brightest) <= scale), float(brightest))  # type: ignore[arg-type]
+        done = subprocess.run(
+            command, input=content, capture_output=True, env=environment, timeout=PATIENCE, check=True
+        )
+    except subprocess.TimeoutExpired as error:
+        raise PhotoError(f"{path} takes longer than {PATIENCE} s to read", hint="Save it as a JPEG.") from error
+    except subprocess.CalledProcessError as error:
+        # Some decoders end the process with what they find in a broken file.
+        last = error.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise PhotoError(f"{path} is not a picture that can be read ({last or error})", hint=READABLE) from error
+    head, _, drawn = done.stdout.partition(b"\n")
+    said = json.loads(head)
+    if "refused" in said:
+        raise PhotoError(f"{path} is not a picture that can be read: {said['refused']}", hint=READABLE)
+    return drawn, bool(said["truncated"])
 
 
 def _names() -> str:

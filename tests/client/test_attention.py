@@ -80,7 +80,7 @@ def test_an_answer_without_attention() -> None:
 def test_a_photo_that_breaks_off() -> None:
     whole = photo(Image.effect_noise((200, 200), 50))
     broken = Photo(whole.name, whole.content[: len(whole.content) // 2], whole.media_type)
-    with pytest.raises(PhotoError, match=r"dog\.png cannot be drawn"):
+    with pytest.raises(PhotoError, match=r"dog\.png is not a picture that can be read"):
         attention.panels(broken, ANSWER)
 
 
