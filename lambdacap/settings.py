@@ -24,6 +24,7 @@ AUTH = ("none", "key", "iam")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,38}[a-z0-9]")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
+_BOUNDARY = re.compile(r"arn:[a-z-]+:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,640}")
 _REGION = re.compile(r"[a-z]{2,8}(-[a-z]+)+-\d{1,2}")
 
 
@@ -37,7 +38,8 @@ class Settings:
     model: published, demo, a path or an address. `auth` is who may call, `quota` how many requests an API key is
     good for a day. `rate` (requests a second) and `burst` bound all callers together, `reserved_concurrency` the
     executions at a time. `origin` is whose pages may call the API. `alarm_email` is who is told of more
-    than `alarm_calls` calls an hour, and of a month that has cost more than `budget` US dollars. `home` is where
+    than `alarm_calls` calls an hour, and of a month that has cost more than `budget` US dollars. `boundary` is the ARN
+    of the managed policy that bounds what the function's role may; None: the role keeps what it has. `home` is where
     records and the local cloud live.
     `given` says of what the user set himself where he did: "--memory", "LAMBDACAP_MEMORY" or the file's path.
     """
@@ -63,6 +65,7 @@ class Settings:
     alarm_email: str | None = None
     alarm_calls: int = 1000
     budget: int | None = None
+    boundary: str | None = None
     home: Path = field(default_factory=lambda: default_home())
     given: Mapping[str, str] = field(default_factory=dict)
 
@@ -119,6 +122,11 @@ class Settings:
                     f"budget = {self.budget}, but nobody would be told{self._whose('budget')}",
                     hint="Add --alarm-email, or leave --budget out.",
                 )
+        if self.boundary is not None and not _BOUNDARY.fullmatch(self.boundary):
+            raise SettingsError(
+                f"boundary {self.boundary!r} is no managed policy's ARN{self._whose('boundary')}",
+                hint="One looks like arn:aws:iam::123456789012:policy/developers.",
+            )
         if self.log_retention not in RETENTION_DAYS:
             raise SettingsError(
                 f"log_retention = {self.log_retention} days is not offered by CloudWatch Logs"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import typer
 
 from lambdacap.cli.console import Console
-from lambdacap.cli.options import command, deploy_command
+from lambdacap.cli.options import deploy_command
 from lambdacap.settings import Settings
 
 Configure = Callable[..., Settings]
@@ -43,12 +43,18 @@ def doctor(configure: Configure, console: Console) -> None:
 
 
 @checks.command()
-@command
+@deploy_command
 def policy(configure: Configure, console: Console) -> None:
-    """Print the least IAM policy that a deployer needs, for this deployment alone."""
+    """Print the least IAM policy that a deployer needs, for this deployment alone.
+
+    Who holds it can write the function's role, and so become what he likes: --boundary ARN bounds that. He also sees
+    every API key of the region, and can end other people's subscriptions to topics: IAM has no narrower names there.
+    """
     import json
 
+    from lambdacap.events import Finished
     from lambdacap.insight import policy as iam
 
     document = iam.document(iam.statements(iam.scope(configure(), console.report)))
+    console.report(Finished("policy", "ready", iam.fits(document)))
     console.result(json.dumps(document, indent=2), document)

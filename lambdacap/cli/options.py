@@ -71,6 +71,9 @@ AlarmCalls = Annotated[
 Budget = Annotated[
     int | None, typer.Option(help="US dollars a month; the same address is told of more.", metavar="USD")
 ]
+Boundary = Annotated[
+    str | None, typer.Option(help="The managed policy that bounds what the function's role may.", metavar="ARN")
+]
 
 _COMMON: dict[str, Any] = {
     "name": Name,
@@ -98,6 +101,7 @@ _DEPLOY: dict[str, Any] = {
     "alarm_email": AlarmEmail,
     "alarm_calls": AlarmCalls,
     "budget": Budget,
+    "boundary": Boundary,
 }
 """What a deploy can be told: for the commands that deploy, or that speak of it beforehand."""
 _NO_SETTINGS = {"json_output", "debug"}

@@ -28,6 +28,7 @@ REMEMBERED = (
     "rate",
     "burst",
     "reserved_concurrency",
+    "boundary",
     "origin",
     "alarm_email",
     "alarm_calls",

@@ -105,8 +105,7 @@ def _ensure_all(site: Site, records: Records, only: tuple[str, ...]) -> Deployed
     doubtful: list[Resource] = []
     for resource in RESOURCES:
         if only and resource.kind not in only:
-            lacking = resource.needed(site.settings) and states.get(resource.kind) is None
-            if lacking and resource.kind in _before(only):
+            if resource.kind in _before(only) and states.get(resource.kind, ...) is None:
                 raise DeploymentError(
                     f"the {resource.title} of {settings.name!r} is not there yet",
                     hint=f"Run `lambdacap {resource.step}` first, or `lambdacap deploy` for all of it.",

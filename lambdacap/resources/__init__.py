@@ -33,7 +33,7 @@ RESOURCES: tuple[Resource, ...] = (
 )
 
 States = dict[str, State | None]
-"""Resources by kind; None: not there, but needed."""
+"""Resources by kind; None: not there, but needed. What an account may decline is there or not mentioned."""
 
 
 def find_all(site: Site) -> tuple[Site, States]:
@@ -48,7 +48,7 @@ def find_all(site: Site) -> tuple[Site, States]:
             continue
         with translated(site.aws):
             state = resource.find(site)
-        if state or resource.needed(site.settings):
+        if state or (resource.needed(site.settings) and not resource.declinable):
             states[resource.kind] = state
         deployment = site.deployment
         site = replace(

@@ -53,6 +53,7 @@ class Repository(Resource):
 
 def pull_policy(site: Site) -> dict[str, object]:
     """Lets Lambda pull for this one function, and nobody else (Lambda's guide: Amazon ECR permissions)."""
+    function = site.aws.arn("lambda", f"function:{site.name}")
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -61,7 +62,7 @@ def pull_policy(site: Site) -> dict[str, object]:
                 "Effect": "Allow",
                 "Principal": {"Service": "lambda.amazonaws.com"},
                 "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-                "Condition": {"StringLike": {"aws:sourceArn": site.aws.arn("lambda", f"function:{site.name}*")}},
+                "Condition": {"StringLike": {"aws:sourceArn": [function, f"{function}:*"]}},
             }
         ],
     }

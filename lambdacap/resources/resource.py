@@ -82,6 +82,8 @@ class Resource(ABC):
     kind: ClassVar[str]
     title: ClassVar[str]
     step: ClassVar[str]
+    declinable: ClassVar[bool] = False
+    """Whether an account may not be granted one, and the deployment is whole without."""
 
     def needed(self, settings: Settings) -> bool:  # noqa: ARG002 - most are, whatever the settings
         """Whether a deployment with these settings has one. One that is there all the same is removed."""

@@ -35,28 +35,38 @@ class Role(Resource):
             {
                 "trust": _document(role["AssumeRolePolicyDocument"]),
                 "policy": _document(policy["PolicyDocument"]) if policy else None,
+                "boundary": role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
             },
         )
 
     def wanted(self, site: Site) -> Properties:
-        return {"trust": TRUST, "policy": log_policy(site)}
+        boundary = site.settings.boundary
+        # One that the account's owner has set by hand stays.
+        return {"trust": TRUST, "policy": log_policy(site), **({"boundary": boundary} if boundary else {})}
 
     def create(self, site: Site) -> State:
+        boundary: Any = {"PermissionsBoundary": site.settings.boundary} if site.settings.boundary else {}
         role = site.aws.iam.create_role(
+            **boundary,
             RoleName=role_name(site),
             AssumeRolePolicyDocument=json.dumps(TRUST),
             Description=f"lambdacap: what the function {site.name} may do",
             Tags=[{"Key": key, "Value": value} for key, value in site.tags.items()],
         )["Role"]
         self._put_policy(site)
-        return State({"arn": role["Arn"], "id": role["RoleId"]}, self.wanted(site))
+        return State({"arn": role["Arn"], "id": role["RoleId"]}, {"boundary": None, **self.wanted(site)})
 
     def update(self, site: Site, state: State, change: Change) -> State:
+        if "boundary" in change.differences:
+            # First, since who may change the role only if it has one could not do the rest.
+            site.aws.iam.put_role_permissions_boundary(
+                RoleName=role_name(site), PermissionsBoundary=site.settings.boundary or ""
+            )
         if "trust" in change.differences:
             site.aws.iam.update_assume_role_policy(RoleName=role_name(site), PolicyDocument=json.dumps(TRUST))
         if "policy" in change.differences:
             self._put_policy(site)
-        return State(state.identity, self.wanted(site))
+        return State(state.identity, {**state.properties, **self.wanted(site)})
 
     def remove(self, site: Site, state: State) -> None:  # noqa: ARG002 - its name is its identity
         iam, name = site.aws.iam, role_name(site)

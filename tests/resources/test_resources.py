@@ -33,6 +33,10 @@ EVERYTHING: Any = {
     "budget": 50,
 }
 """Settings that need every resource."""
+ONLY_LOGS = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}],
+}
 Undo = Callable[[], object]
 
 
@@ -255,6 +259,40 @@ def test_only_lambda_may_pull_for_this_function(site: Site) -> None:
     assert set(statement["Action"]) == {"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
     source = f"arn:aws:lambda:us-east-1:000000000000:function:{site.name}*"
     assert statement["Condition"] == {"StringLike": {"aws:sourceArn": source}}
+
+
+def test_a_boundary_is_set_on_the_role_and_stays(site: Site) -> None:
+    """Set at its creation or later; one that is not named stays, and another replaces it."""
+    role = next(resource for resource in RESOURCES if resource.kind == "role")
+    iam = site.aws.iam
+    arns = [
+        iam.create_policy(PolicyName=f"{site.name}-{number}", PolicyDocument=json.dumps(ONLY_LOGS))["Policy"]["Arn"]
+        for number in range(2)
+    ]
+
+    def bounded(arn: str | None) -> Site:
+        return replace(site, settings=replace(site.settings, boundary=arn))
+
+    def bound() -> str | None:
+        found = iam.get_role(RoleName=role_name(site))["Role"].get("PermissionsBoundary", {})
+        return found.get("PermissionsBoundaryArn")
+
+    try:
+        for arn, expected in ((None, None), (arns[0], arns[0]), (None, arns[0]), (arns[1], arns[1])):
+            here = bounded(arn)
+            role.ensure(here, role.find(here))
+            assert bound() == expected
+            assert role.change(here, role.find(here)).action == "keep"
+        there = role.find(site)
+        assert there
+        role.remove(site, there)
+        made, _ = role.ensure(bounded(arns[0]), None)
+        assert bound() == arns[0]
+        assert role.find(bounded(arns[0])) == made
+    finally:
+        removed(site)
+        for arn in arns:
+            iam.delete_policy(PolicyArn=arn)
 
 
 def test_a_role_with_policies_that_others_hung_there_goes_too(site: Site) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdacap.aws.clients import Aws, ambient, code, connect, regions, text, translated
+from lambdacap.aws.clients import Aws, ambient, code, connect, found, regions, text, translated
 from lambdacap.deployment.record import Records, follow
 from lambdacap.errors import LambdacapError
 from lambdacap.events import Progress, Report, silent
@@ -152,7 +152,8 @@ def _permissions(aws: Aws, settings: Settings) -> Iterator[Finding]:
     if aws.caller.endswith(":root"):
         yield Finding("permissions", OK, "the account's root may everything")
         return
-    scope = Scope(settings.name, aws.region, aws.account, aws.partition)
+    boundary, signed = settings.boundary, settings.auth == "iam"
+    scope = Scope(settings.name, aws.region, aws.account, aws.partition, boundary, signed)
     denied = []
     with translated(aws):
         try:
@@ -177,7 +178,7 @@ def _denied(aws: Aws, statement: Statement) -> list[str]:
     """The actions of a statement that the caller may not. One call for those that share a resource."""
     groups: dict[str, list[str]] = {}
     for action, resources in statement.pairs():
-        groups.setdefault(resources[0].replace("/*", "/x"), []).append(action)
+        groups.setdefault(resources[0].replace("/*", "/x").replace("${*}", "*"), []).append(action)
     context: Any = [
         {"ContextKeyName": key, "ContextKeyType": "string", "ContextKeyValues": [value]}
         for keys in statement.condition.values()
@@ -194,9 +195,13 @@ def _denied(aws: Aws, statement: Statement) -> list[str]:
 
 
 def _identity(aws: Aws) -> str:
-    """The simulator takes a role where STS names its session: `assumed-role/ROLE/SESSION`."""
+    """The simulator takes a role where STS names its session: `assumed-role/ROLE/SESSION`, without the role's path."""
     kind, _, rest = aws.caller.rpartition(":")[2].partition("/")
-    return aws.arn("iam", f"role/{rest.partition('/')[0]}", regional=False) if kind == "assumed-role" else aws.caller
+    if kind != "assumed-role":
+        return aws.caller
+    name = rest.partition("/")[0]
+    answer = found(lambda: aws.iam.get_role(RoleName=name), "AccessDenied", "NoSuchEntity")
+    return answer["Role"]["Arn"] if answer else aws.arn("iam", f"role/{name}", regional=False)
 
 
 def _deployment(settings: Settings) -> Generator[Finding, None, Survey | None]:

@@ -18,6 +18,7 @@ class Concurrency(Resource):
     kind = "concurrency"
     title = "reserved concurrency"
     step = "create-function"
+    declinable = True
 
     def needed(self, settings: Settings) -> bool:
         return settings.reserved_concurrency is not None
@@ -26,11 +27,8 @@ class Concurrency(Resource):
         answer = found(
             lambda: site.aws.lambda_.get_function_concurrency(FunctionName=site.name), "ResourceNotFoundException"
         )
-        if answer is None:
-            return None
-        reserved = answer.get("ReservedConcurrentExecutions")
-        # What the account cannot grant is not missing: the function is there, and goes on without.
-        return _state(reserved) if reserved is not None or self.needed(site.settings) else None
+        reserved = answer.get("ReservedConcurrentExecutions") if answer else None
+        return None if reserved is None else _state(reserved)
 
     def wanted(self, site: Site) -> Properties:
         return {"reserved": site.settings.reserved_concurrency}
@@ -51,6 +49,11 @@ class Concurrency(Resource):
             )
             return self.find(site) or _state(None)
         return _state(wanted)
+
+    def ensure(self, site: Site, state: State | None) -> tuple[State, Change]:
+        after, change = super().ensure(site, state)
+        # What the account does not grant is no change, and will be asked for again.
+        return after, change if after.properties["reserved"] is not None else Change(self.kind, "keep", {})
 
     def left(self, state: State, anew: Set[str]) -> State | None:
         return None if "function" in anew else state
