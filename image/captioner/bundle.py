@@ -125,7 +125,7 @@ def _json(file: Path) -> object:
     try:
         # UTF-8 said aloud: Lambda's locale may be POSIX, and words are not all ASCII.
         return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:  # bad JSON or bad UTF-8
+    except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, lists in lists without an end
         raise BundleError(f"{file} is not JSON: {error}") from error
 
 

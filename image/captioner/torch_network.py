@@ -42,10 +42,7 @@ class Layout:
     def of(cls, weights: Mapping[str, Tensor]) -> Layout:
         """Reads it off the shapes of `Network.state_dict()`. Raises `KeyError`, `ValueError` if they do not fit."""
         # encoder.resnet is a Sequential: 4 to 7 are torchvision's layer1 to layer4.
-        first, second, third, fourth = (
-            1 + max(int(name.split(".")[3]) for name in weights if name.startswith(f"encoder.resnet.{stage}."))
-            for stage in range(4, 8)
-        )
+        first, second, third, fourth = (_blocks(weights, f"encoder.resnet.{stage}.") for stage in range(4, 8))
         width, inner = weights["encoder.resnet.4.0.conv2.weight"].shape[:2]
         groups = width // inner
         return cls(
@@ -58,6 +55,14 @@ class Layout:
             embedding=weights["decoder.embedding.weight"].shape[1],
             vocabulary=weights["decoder.embedding.weight"].shape[0],
         )
+
+
+def _blocks(weights: Mapping[str, Tensor], stage: str) -> int:
+    """How many blocks a stage has: as many as there are weights of, whatever numbers their names say."""
+    found = {name.split(".")[3] for name in weights if name.startswith(stage)}
+    if not found or found != {str(index) for index in range(len(found))}:
+        raise ValueError(f"the blocks of {stage}* are not numbered from 0 on")
+    return len(found)
 
 
 class Encoder(nn.Module):

@@ -11,6 +11,9 @@ from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # see captioner.torch_backend
 
+MEMORY = 8 << 30
+"""Bytes for libraries and their threads' stacks on machines with many cores, beside copies of the weights."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; the exit code is 1 for what is expected to go wrong, with one line that says what."""
@@ -18,7 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         # After the arguments are known to be right: these take seconds to import.
         from convert.bundle import Wishes, convert
-        from convert.errors import ConvertError
+        from convert.errors import ConvertError, shown
+        from convert.limits import limited
     except ImportError as error:
         return _fail(options, f"{error.name} is not installed", "Install lambdacap's extra `model`.")
     try:
@@ -29,9 +33,12 @@ def main(arguments: list[str] | None = None) -> int:
             pictures=options.pictures,
             name=options.name,
         )
-        manifest = convert(options.model, options.output, wishes, _json_progress if options.json else _text_progress)
+        size = options.model.stat().st_size if options.model.is_file() else 0
+        progress = _json_progress if options.json else _text_progress
+        with limited(memory=MEMORY + 16 * size):
+            manifest = convert(options.model, options.output, wishes, progress)
     except ConvertError as error:
-        return _fail(options, str(error), error.hint)
+        return _fail(options, str(error) if options.json else shown(str(error), 1000), error.hint)
     except ImportError as error:
         return _fail(options, f"{error.name} is not installed", "Install lambdacap's extra `model`.")
     _say({"bundle": str(options.output), "model": manifest} if options.json else f"{options.output}")

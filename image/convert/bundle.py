@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from captioner.caption import load_model
 
 from convert import parity, pictures, published
 from convert.errors import ConvertError
+from convert.place import check, place
 
 if TYPE_CHECKING:
     from captioner.caption import Model
@@ -52,10 +52,11 @@ class Wishes:
 def convert(file: Path, folder: Path, wishes: Wishes, progress: Progress = lambda *_: None) -> dict[str, Any]:
     """Writes the bundle of `file` into `folder` and returns its `model.json`.
 
-    A folder that holds a bundle is replaced, any other that is not empty is left alone. Raises `ConvertError`;
-    `folder` is then as it was.
+    A folder that holds a bundle and nothing else is replaced, in one step; any other that is not empty is left
+    alone. Raises `ConvertError`; `folder` is then as it was.
     """
-    _check_target(folder)
+    folder = folder.resolve()
+    check(folder)
     own = pictures.from_folder(wishes.pictures) if wishes.pictures else pictures.synthetic(PICTURES)
     calibration = (
         pictures.from_folder(wishes.calibration)
@@ -79,15 +80,8 @@ def convert(file: Path, folder: Path, wishes: Wishes, progress: Progress = lambd
             _write_graphs(source, bundle, calibration, progress)
         manifest["parity"] = _parity(source, bundle, own, exact=not wishes.quantize, progress=progress)
         _write_json(draft / MANIFEST, manifest)
-        if folder.exists():
-            shutil.rmtree(folder)
-        draft.rename(folder)
+        place(draft, folder)
     return manifest
-
-
-def _check_target(folder: Path) -> None:
-    if folder.exists() and not (folder / MANIFEST).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise ConvertError(f"{folder} exists and is no model bundle", hint="Name a new folder with -o.")
 
 
 def _manifest(file: Path, source: published.Published, wishes: Wishes) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import io
 import os
 import pickle
 import resource
+import struct
 import subprocess
 import sys
 import time
@@ -138,6 +139,127 @@ REDUCER = b"ctorch._utils\n_rebuild_parameter\n"
 def test_opcodes_by_hand_end_as_an_error(program: bytes, tmp_path: Path) -> None:
     with pytest.raises(ConvertError):
         read(written(tmp_path, program))
+
+
+PICKLES = sorted((Path(__file__).parent / "pickles").iterdir())
+
+
+def _text(text: str) -> bytes:
+    return b"X" + struct.pack("<I", len(text)) + text.encode()
+
+
+def _in_one_another(open_: bytes, close: bytes, depth: int) -> bytes:
+    return open_ * depth + b"N" + close * depth
+
+
+def _doubled(pair: bytes, depth: int) -> bytes:
+    """Values that hold the one before twice: 2^depth of them for who walks through."""
+    return b"N" + b"".join(b"r" + struct.pack("<I", i) + b"j" + struct.pack("<I", i) + pair for i in range(depth))
+
+
+PROGRAMS = {
+    "memo index in a memoized value": b"Nr\xff\xff\xff\xff",
+    "memo index as text": b"Np4000000000\n",
+    "memo read before": b"j\xff\xff\xff\x7f",
+    "tuples in tuples": _in_one_another(b"", b"\x85", 900_000),
+    "lists in lists": _in_one_another(b"](", b"e", 250_000),
+    "objects in objects": _in_one_another(b"cmodels\nEncoder\n)\x81}X\x01\x00\x00\x00x", b"sb", 100_000),
+    "doubled tuples": _doubled(b"\x86", 60),
+    "doubled tuples as a key": b"}" + _doubled(b"\x86", 60) + b"K\x01s",
+    "doubled tuples in a set": b"\x8f(" + _doubled(b"\x86", 60) + b"\x90",
+    "doubled tuples frozen": b"(" + _doubled(b"\x86", 60) + b"\x91",
+    "doubled tuples as a state": b"cmodels\nEncoder\n)\x81" + _doubled(b"\x86", 60) + b"b",
+    "doubled tuples as a persistent id": _doubled(b"\x86", 60) + b"Q",
+    "doubled tuples as arguments": b"cbuiltins\nset\n" + _doubled(b"\x86", 60) + b"R",
+    "doubled tuples as a name": _doubled(b"\x86", 60) + _text("x") + b"\x93",
+    "doubled tuples called": _doubled(b"\x86", 60) + b")R",
+    "persistent id in text": b"Pa\n",
+    "a list of itself as a key": b"}]q\x00h\x00ah\x00K\x01s",
+    "number of two gigabytes": b"\x8b\xff\xff\xff\x7f",
+    "number of a megabyte": b"\x8b" + struct.pack("<i", 1 << 20) + b"\x7f" * (1 << 20),
+    "number of 200 bytes": b"\x8a\xc8" + b"\x7f" * 200,
+    "number of a million digits": b"L" + b"9" * 1_000_000 + b"L\n",
+    "text of four gigabytes": b"X\xff\xff\xff\xff",
+    "text of eight exabytes": b"\x8d\xff\xff\xff\xff\xff\xff\xff\x7f",
+    "bytes of eight exabytes": b"\x96\xff\xff\xff\xff\xff\xff\xff\x7f",
+    "a frame of eight exabytes": b"\x95\xff\xff\xff\xff\xff\xff\xff\x7f",
+    "registered extensions": b"\x84\xff\xff\xff\x7f",
+    "append to a dict": b"}K\x01a",
+    "append to an object": b"cmodels\nEncoder\n)\x81K\x01a",
+    "items into a list": b"](K\x01K\x02u",
+    "add to a list": b"](K\x01\x90",
+    "a key without a value": b"}(K\x01u",
+    "state of a set": b"\x8f}b",
+    "state of a name": b"cmodels\nEncoder\n}b",
+    "a call of a call": b"cbuiltins\nset\n)R)R",
+    "a call of a class with arguments": b"cmodels\nEncoder\n(" + b"N" * 1000 + b"tR",
+    "an object with arguments by name": b"cmodels\nEncoder\n)}\x92",
+    "marks without an end": b"(" * 999_999,
+    "more parts than any model": b"}" * 2_000_000,
+    "an out-of-band buffer": b"\x97",
+    "stopped twice": b"..",
+    "an end in the middle": b"(K\x01",
+    "escape sequences in a name": b"cmodels\n\x1b]0;owned\x07\n",
+    "a name of a megabyte": b"c" + b"m" * (1 << 20) + b"\nx\n",
+}
+
+
+@pytest.fixture(scope="module")
+def reader() -> list[str]:
+    """Reads a file and says how much memory that took, in MB."""
+    code = (
+        "import resource, sys, torch\n"
+        "from pathlib import Path\n"
+        "from convert.errors import ConvertError\n"
+        "from convert.published import load\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
+        "for file in sys.argv[1:]:\n"
+        "    before = peak()\n"
+        "    try:\n"
+        "        load(Path(file))\n"
+        "        sys.exit('was read')\n"
+        "    except ConvertError as error:\n"
+        "        print(peak() - before, str(error).removeprefix(file), flush=True)\n"
+    )
+    return [sys.executable, "-c", code]
+
+
+def _complaints(reader: list[str], files: list[Path]) -> list[str]:
+    begin = time.process_time()
+    done = subprocess.run(
+        [*reader, *map(str, files)],
+        env={"PYTHONPATH": str(ROOT / "image")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert time.process_time() - begin < 60
+    return done.stdout.splitlines()
+
+
+def test_what_did_harm_is_refused_in_little_memory(reader: list[str]) -> None:
+    lines = _complaints(reader, PICKLES)
+    assert len(lines) == len(PICKLES) == 6
+    for line in lines:
+        assert int(line.split()[0]) < 50, line
+
+
+@pytest.mark.parametrize("place", ["file", "record"])
+def test_what_opcodes_can_do_is_refused_in_little_memory(place: str, reader: list[str], tmp_path: Path) -> None:
+    files = []
+    for index, program in enumerate(PROGRAMS.values()):
+        content = b"\x80\x02" + program + b"."
+        file = tmp_path / f"{index}.pickle"
+        file.write_bytes(content if place == "file" else pickle.dumps(nested(content), 4))
+        files.append(file)
+    lines = _complaints(reader, files)
+    assert len(lines) == len(files)
+    for name, line in zip(PROGRAMS, lines, strict=True):
+        assert int(line.split()[0]) < 250, name
+        assert len(line) < 400, name
+        assert line.isprintable(), name
 
 
 def test_what_one_file_does_to_a_class_does_not_reach_the_next(tmp_path: Path, published: Path) -> None:
