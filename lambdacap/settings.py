@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from lambdacap.errors import SettingsError
+from lambdacap.settings_file import FILE, entries
 
-FILE = "lambdacap.toml"
 ARCHITECTURES = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
 """Lambda's name of an architecture → Docker's name of the platform."""
 RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557)
@@ -154,9 +153,15 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> 
     values: dict[str, Any] = {}
     given: dict[str, str] = {}
     file = folder / FILE
-    for key, value in _entries(file).items():
+    for key, value in entries(file).items():
+        if key == "home":
+            # Records say where photos and keys go. A folder that somebody was sent is not to bring its own.
+            raise SettingsError(
+                f"{file} sets 'home', which no file can set: it says whose records to believe",
+                hint="Take it out there; LAMBDACAP_HOME in your environment names another folder.",
+            )
         if key not in NAMES:
-            raise SettingsError(f"{file} sets {key!r}, which is unknown", hint=_meant(key))
+            raise SettingsError(f"{file} sets {key[:80]!r}, which is unknown", hint=_meant(key[:80]))
         values[key], given[key] = _convert(_kind(key), value, f"{key} in {file}"), str(file)
         if _kind(key) is Path:
             values[key] = folder / values[key]
@@ -168,6 +173,15 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> 
         if value is not None:
             values[key], given[key] = value, flag(key)
     return Settings(**values, given=given)
+
+
+def from_file(settings: Settings) -> str:
+    """What `lambdacap.toml` says of where, what and for whom, in one line; empty when it says nothing of that."""
+    said = {key: getattr(settings, key) for key in _TRUSTED if settings.given.get(key, "").endswith(FILE)}
+    if not said:
+        return ""
+    file = settings.given[next(iter(said))]
+    return f"{file} says: " + ", ".join(f"{key} = {value}" for key, value in said.items())
 
 
 def flag(name: str) -> str:
@@ -206,6 +220,11 @@ def default_cache() -> Path:
     return user_cache_path("lambdacap")
 
 
+_TRUSTED = (
+    *("name", "region", "profile", "local", "image", "base_image", "weights"),
+    *("auth", "origin", "alarm_email"),
+)
+"""Settings that decide on whose account, with what and for whom: a folder's file is not always its reader's own."""
 _PREFIX = "LAMBDACAP_"
 _TESTS = re.compile(r"LAMBDACAP_(CI_|ENGINE$|REQUIRE_DOCKER$)")
 """The test suite's switches: who develops lambdacap has them set."""
@@ -245,17 +264,6 @@ def _variable(name: str) -> str:
     return _PREFIX + name.upper()
 
 
-def _entries(file: Path) -> dict[str, object]:
-    if not file.is_file():
-        return {}
-    try:
-        return tomllib.loads(file.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"{file} is not valid TOML: {error}", hint='A line of it looks like: memory = 2048, or: name = "captions"'
-        ) from error
-
-
 def _meant(word: str, spelled: Callable[[str], str] = str) -> str:
     """What a misspelt setting was probably meant to be."""
     word = word.lower().replace("-", "_")
@@ -271,10 +279,21 @@ def _convert(kind: type, value: object, where: str) -> object:
     elif kind is int and isinstance(value, str) and re.fullmatch(r"\d+", value):
         value = int(value)
     elif kind is Path and isinstance(value, str):
-        value = Path(value).expanduser()
+        value = _path(value, where)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         words = {bool: "true or false", int: "a whole number", Path: "a path", str: "text"}
         raise SettingsError(
-            f"{where} is {value!r}, not {words[kind]}", hint="Correct it there; `lambdacap config` shows all settings."
+            f"{where} is {repr(value)[:80]}, not {words[kind]}",
+            hint="Correct it there; `lambdacap config` shows all settings.",
         )
     return value
+
+
+def _path(value: str, where: str) -> Path:
+    try:
+        path = Path(value).expanduser()
+    except RuntimeError as error:  # ~somebody, who is not there
+        raise SettingsError(f"{where} is {value[:80]!r}: {error}", hint="Write the path out.") from error
+    if "\0" in value:
+        raise SettingsError(f"{where} is {value[:80]!r}, not a path", hint="Correct it there.")
+    return path

@@ -19,7 +19,7 @@ import pytest
 from lambdacap.aws.clients import connect
 from lambdacap.deployment.record import Deployment, Records
 from lambdacap.events import silent
-from lambdacap.images import docker_image
+from lambdacap.images import docker_context
 from lambdacap.local import cloud
 from lambdacap.operations import deploy
 from lambdacap.operations.teardown import teardown
@@ -165,7 +165,7 @@ def image_folder(tmp_path: Path) -> Callable[[dict[str, str]], Path]:
         for path, content in {"Dockerfile": "FROM scratch\n", **files}.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(content, "utf-8")
-        docker_image.content_tag.cache_clear()
+        docker_context.content_tag.cache_clear()
         return folder
 
     return make

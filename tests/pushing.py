@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from lambdacap.images import docker_image
+from lambdacap.images import docker_context
 from lambdacap.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 def content_tag(settings: Settings) -> str:
     """The tag under which a deploy looks for the image."""
-    return docker_image.content_tag(settings.image, settings.architecture, settings.base_image, settings.bundle)
+    return docker_context.content_tag(settings.image, settings.architecture, settings.base_image, settings.bundle)
 
 
 def push_image(ecr: ECRClient, repository: str, tag: str) -> None:

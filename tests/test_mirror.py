@@ -27,12 +27,14 @@ ELSEWHERE = {
     "lambdacap/cli/views": "insight",
     "lambdacap/client/many.py": "test_invoke.py",
     "lambdacap/client/results.py": "test_invoke.py",
+    "lambdacap/images/docker_context.py": "images/test_docker_image.py images/test_left_out.py",
     "lambdacap/images/docker_layers.py": "docker/test_push.py",
     "lambdacap/insight/bench_plot.py": "insight/test_bench.py",
     "lambdacap/insight/doctor": "insight/doctor/test_checks.py",
     "lambdacap/insight/traffic.py": "insight/test_health.py",
     "lambdacap/local": "local/test_cloud.py local/test_functions.py local/test_releases.py",
     "lambdacap/model/bundle.py": "model/test_convert.py",
+    "lambdacap/model/cache.py": "model/test_fetch.py",
     "lambdacap/operations/deploy.py": "resources/test_resources.py resources/test_drift.py test_interrupted.py",
     "lambdacap/operations/painting.py": "test_pages.py",
     "lambdacap/operations/rollback.py": "local/test_releases.py",
@@ -43,6 +45,7 @@ ELSEWHERE = {
     "lambdacap/resources/function/concurrency.py": "test_limits.py",
     "lambdacap/resources/function/release.py": "local/test_releases.py",
     "lambdacap/resources/watch/budget.py": "resources/watch/test_alarm.py",
+    "lambdacap/settings_file.py": "test_settings.py",
 }
 """Module, or folder whose modules are tested together → where the tests are; the nearest line counts."""
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lambdacap.errors import SettingsError
-from lambdacap.settings import Settings, default_image, load
+from lambdacap.settings import Settings, default_image, from_file, load
 
 
 def write(folder: Path, text: str) -> None:
@@ -44,10 +48,78 @@ def test_words_for_yes_and_no(word: str, value: bool, tmp_path: Path) -> None:
 
 
 def test_paths_of_the_file_are_relative_to_it(tmp_path: Path) -> None:
-    write(tmp_path, 'image = "model"\nhome = "/elsewhere"\n')
-    settings = load({}, {}, tmp_path)
-    assert settings.image == tmp_path / "model"
-    assert settings.home == Path("/elsewhere")
+    write(tmp_path, 'image = "model"\n')
+    assert load({}, {}, tmp_path).image == tmp_path / "model"
+
+
+def test_a_file_says_nothing_of_where_records_are(tmp_path: Path) -> None:
+    """It may have come with somebody else's folder, and with a forged record in it."""
+    write(tmp_path, 'home = "state"\n')
+    for environ in ({}, {"LAMBDACAP_HOME": str(tmp_path)}):
+        with pytest.raises(SettingsError, match="sets 'home', which no file can set") as caught:
+            load({}, environ, tmp_path)
+        assert "LAMBDACAP_HOME" in caught.value.hint
+
+
+def test_what_a_file_says_of_where_and_what_is_told(tmp_path: Path) -> None:
+    write(tmp_path, 'profile = "prod"\nregion = "eu-central-1"\nname = "captions"\nweights = "demo"\nmemory = 512\n')
+    file = tmp_path / "lambdacap.toml"
+    assert (
+        from_file(load({}, {}, tmp_path))
+        == f"{file} says: name = captions, region = eu-central-1, profile = prod, weights = demo"
+    )
+    flags, environ = {"name": "mine", "region": "us-east-1", "profile": "me"}, {"LAMBDACAP_WEIGHTS": "published"}
+    assert from_file(load(flags, environ, tmp_path)) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "[" * 5000,
+        "memory = " + "9" * 5000,
+        "memory = 1e999",
+        "memory = nan",
+        "name = 1979-05-27",
+        "[name]\nx = 1",
+        "name = ['" + "x" * 100_000 + "']",
+        "image = '~nobody-of-that-name/x'",
+        'image = "a\\u0000b"',
+        "#" * (1 << 21),
+        '"\\u001b]0;owned\\u0007" = 1',
+    ],
+    ids=lambda text: text[:12],
+)
+def test_a_file_that_nobody_means(text: str, tmp_path: Path) -> None:
+    write(tmp_path, text)
+    with pytest.raises(SettingsError) as caught:
+        load({}, {}, tmp_path)
+    assert len(caught.value.message) < 400
+    assert str(tmp_path) in caught.value.message
+
+
+def test_what_is_no_file_of_settings(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "lambdacap.toml")
+    assert load({}, {}, tmp_path) == Settings()
+    (tmp_path / "lambdacap.toml").unlink()
+    (tmp_path / "lambdacap.toml").mkdir()
+    assert load({}, {}, tmp_path) == Settings()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file another user's")
+def test_another_users_file_is_refused() -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from lambdacap.settings import load;"
+        "os.seteuid(4321); load({}, {}, Path(sys.argv[1]))"
+    )
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are for one user alone
+        folder = Path(name)
+        write(folder, 'image = "theirs"\n')
+        for mode, message in ((0o755, "belongs to another user"), (0o700, "cannot be read")):
+            os.chown(folder / "lambdacap.toml", 1234, -1)
+            folder.chmod(mode)
+            done = subprocess.run([sys.executable, "-c", code, name], capture_output=True, text=True, check=False)
+            assert message in done.stderr
+            assert "SettingsError" in done.stderr
 
 
 def test_a_home_of_tilde_is_the_users(tmp_path: Path) -> None:

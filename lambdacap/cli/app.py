@@ -110,13 +110,14 @@ def build(
     """Build the Docker image; its tag is a hash of its content."""
     from lambdacap.cli.views import tables
     from lambdacap.events import Finished, Progress, Started
-    from lambdacap.images import docker_engine, docker_image, docker_layers
+    from lambdacap.images import docker_context, docker_engine, docker_image, docker_layers
     from lambdacap.model.weights import settle
 
     settings = settle(
         configure(image=image, base_image=base_image, weights=weights, architecture=architecture), console.report
     )
-    tag = docker_image.content_tag(settings.image, settings.architecture, settings.base_image, settings.bundle)
+    docker_context.warn_left_out(settings.image, settings.bundle, console.report)
+    tag = docker_context.content_tag(settings.image, settings.architecture, settings.base_image, settings.bundle)
     name = f"{settings.name}:{tag}"
     console.report(Started("image", "Docker image"))
     with closing(docker_engine.connect()) as engine:

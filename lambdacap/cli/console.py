@@ -1,20 +1,28 @@
-"""What a person sees: steps and progress on stderr, results on stdout, errors in one place."""
+"""What a person sees: steps and progress on stderr, results on stdout, errors in one place.
+
+Captions, errors of servers, names of files and lines of logs are others' words. A terminal obeys what it is sent, so
+nothing leaves here with a character in it that is no character to see: `visible` and `Screen` write those out.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
+import re
 import shutil
 import sys
 import threading
 import time
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from lambdacap.errors import LambdacapError, SettingsError
 from lambdacap.events import Counted, Event, Finished, Progress, Started, Warned
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from PIL.Image import Image as Picture
     from rich.console import Console as RichConsole
     from rich.progress import Progress as Bar
@@ -31,6 +39,10 @@ _MARKS = {
     "failed": "[red]✗[/]",
 }
 _WIDE = 1000
+_UNSEEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
+"""Unicode's categories of what is obeyed and not shown: controls, directions and joints, half characters, line ends."""
+_JOINTS = "\u200c\u200d"
+"""Of these only what Persian and emoji are spelled with."""
 _debug = False
 
 
@@ -75,55 +87,53 @@ class Console:
                 self._spin(title)
             case Progress(text=text, done=done, total=total):
                 amount = f" {done / 1e6:.1f} of {total / 1e6:.1f} MB" if total else ""
-                self._spin(f"{self._title}: [dim]{_escape(text[:100])}{amount}[/]")
+                self._spin(f"{self._title}: [dim]{_line(text[:100])}{amount}[/]")
                 if self.debug:
-                    self._err.print(f"  [dim]{_escape(text)}{amount}[/]", soft_wrap=True)
+                    self._err.print(f"  [dim]{_line(text)}{amount}[/]", soft_wrap=True)
             case Counted(title=title, done=done, total=total):
-                self._count(title, done, total)
+                self._count(_line(title), done, total)
             case Finished(kind=kind, action=action, detail=detail):
                 self._clear()
                 seconds = time.monotonic() - self._begun
                 took = f" [dim]{seconds:.1f} s[/]" if seconds >= 1 and action != "failed" else ""
                 mark = _MARKS.get(action, "[green]✓[/]")
-                self._err.print(f"{mark} {kind:<12} {action:<8} {_escape(detail)}{took}", soft_wrap=True)
+                self._err.print(f"{mark} {kind:<12} {action:<8} {_line(detail)}{took}", soft_wrap=True)
             case Warned(text=text):
                 self._clear()
-                self._err.print(f"[yellow]![/] {_escape(text)}", soft_wrap=True)
+                self._err.print(f"[yellow]![/] {_line(text)}", soft_wrap=True)
 
     def note(self, text: str) -> None:
         """A line for the person, on stderr: not part of the result."""
         self._clear()
-        self._err.print(_escape(text), soft_wrap=True)
+        self._err.print(_line(text), soft_wrap=True)
 
     def result(self, plain: str | Table, data: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
         """Print the result on stdout: `data` as one JSON document with --json, else `plain`."""
         self._clear()
         if self.json_output:
-            sys.stdout.write(json.dumps(data, indent=2) + "\n")
+            sys.stdout.write(_json(data, indent=2) + "\n")
         elif isinstance(plain, str):
-            sys.stdout.write(plain + "\n")
+            sys.stdout.write(visible(plain) + "\n")
         else:
-            from rich.console import Console as RichConsole
-
             if sys.stdout.isatty():
-                RichConsole().print(plain)
+                screen().print(plain)
                 return
             # In a pipe nothing is folded: what reads it wants whole lines. Rich fills them up with blanks.
-            wide = RichConsole(width=_WIDE)
+            wide = screen(width=_WIDE)
             with wide.capture() as capture:
                 wide.print(plain)
             sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
 
     def address(self, url: str, data: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
         """`result` for a URL: to click on, where stdout is a terminal that can."""
-        if self.json_output or not sys.stdout.isatty():
-            self.result(url, data)
+        # What is no address of ASCII is none to click on.
+        if self.json_output or not sys.stdout.isatty() or not re.fullmatch(r"https?://[!-~]+", url):
+            self.result(visible(url, lines=False), data)
             return
-        from rich.console import Console as RichConsole
         from rich.text import Text
 
         self._clear()
-        RichConsole(highlight=False).print(Text(url, style=f"link {url}"), soft_wrap=True)
+        screen(highlight=False).print(Text(url, style=f"link {url}"), soft_wrap=True)
 
     def line(self, plain: str | None, data: Any, *, markup: bool = False) -> None:  # noqa: ANN401 - as JSON can hold
         """Print one of many results on stdout: `data` as one line of JSON with --json, else `plain` if there is one.
@@ -131,19 +141,16 @@ class Console:
         `markup`: it is Rich's, for colours in a terminal.
         """
         with self._lock:
-            text = json.dumps(data) if self.json_output else plain
+            text = _json(data) if self.json_output else plain
             if text is None:
                 return
             self._clear()
             if markup and not self.json_output:
                 if self._out is None:
-                    from rich.console import Console as RichConsole
-
-                    self._out = RichConsole(highlight=False)
-                self._out.print(text, soft_wrap=True)
+                    self._out = screen(highlight=False)
+                self._out.print(visible(text), soft_wrap=True)  # before Rich drops some of them
                 return
-            # Names of files need not be text.
-            sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
+            sys.stdout.write(visible(text, lines=False) + "\n")
             sys.stdout.flush()
 
     @property
@@ -170,15 +177,14 @@ class Console:
 
         each = self.width // len(titles)
         out = RichConsole(width=self.width, highlight=False)
-        out.print("".join(title[: each - 1].center(each) for title in titles).rstrip(), markup=False)
+        shown = [visible(title, lines=False) for title in titles]
+        out.print("".join(title[: each - 1].center(each) for title in shown).rstrip(), markup=False)
         out.print(Image(picture, width=self.width))
 
     @property
     def _err(self) -> RichConsole:
         if self._rich is None:
-            from rich.console import Console as RichConsole
-
-            self._rich = RichConsole(stderr=True, highlight=False)
+            self._rich = screen(stderr=True, highlight=False)
         return self._rich
 
     def _spin(self, text: str) -> None:
@@ -221,18 +227,16 @@ class Console:
 
 def print_error(error: BaseException) -> int:
     """Say what went wrong on stderr and return the exit code: the one place where errors end."""
-    from rich.console import Console as RichConsole
-
-    console = RichConsole(stderr=True, highlight=False)
+    console = screen(stderr=True, highlight=False)
     if _debug:
         console.print_exception()
     if isinstance(error, KeyboardInterrupt):
         console.print("[yellow]interrupted[/]: run the same command again, it goes on where it was")
         return 130
     if isinstance(error, LambdacapError):
-        console.print(f"[bold red]error:[/] {_escape(error.message)}", soft_wrap=True)
+        console.print(f"[bold red]error:[/] {_escape(visible(error.message))}", soft_wrap=True)
         if error.hint:
-            console.print(f"[dim]hint:[/]  {_escape(error.hint)}", soft_wrap=True)
+            console.print(f"[dim]hint:[/]  {_escape(visible(error.hint))}", soft_wrap=True)
         return 1
     console.print(
         f"[bold red]error:[/] lambdacap has a defect: {type(error).__name__}: {_escape(str(error))}",
@@ -240,6 +244,43 @@ def print_error(error: BaseException) -> int:
     )
     console.print("[dim]hint:[/]  Run it again with --debug and report what it prints.", soft_wrap=True)
     return 1
+
+
+def visible(text: str, *, lines: bool = True) -> str:
+    """The text with what a terminal would obey, or nobody would see, written out: ESC becomes `\\x1b`.
+
+    Ends of lines are kept, unless `lines` is false: then it is one line, as a script that reads it wants.
+    """
+    text = text.replace("\r\n", "\n")
+    if text.isprintable():
+        return text
+    kept = f"\n\t{_JOINTS}" if lines else f"\t{_JOINTS}"
+    return "".join(
+        repr(letter)[1:-1] if unicodedata.category(letter) in _UNSEEN and letter not in kept else letter
+        for letter in text
+    )
+
+
+def screen(**options: Any) -> RichConsole:  # noqa: ANN401 - Rich's own
+    """Rich's console, which itself sends a terminal its colours, for others' words: these are `visible`."""
+    from rich.console import Console as RichConsole
+    from rich.segment import Segment
+
+    class Screen(RichConsole):
+        def render(self, *what: Any, **how: Any) -> Iterator[Segment]:  # noqa: ANN401
+            for segment in super().render(*what, **how):
+                yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+    return Screen(**options)
+
+
+def _json(data: object, indent: int | None = None) -> str:
+    # Beyond ASCII all is escaped; of ASCII all but this.
+    return json.dumps(data, indent=indent).replace("\x7f", "\\u007f")
+
+
+def _line(text: str) -> str:
+    return _escape(visible(text, lines=False))
 
 
 def _escape(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lambdacap.cli.console import Console
+from lambdacap.cli.console import Console, visible
 from lambdacap.cli.options import command
 from lambdacap.events import Counted, Finished, Progress, Started
 from lambdacap.settings import Settings
@@ -49,6 +49,7 @@ def invoke(
     from lambdacap.cli.attention import Drawing
     from lambdacap.client import photo
     from lambdacap.client.http import Client
+    from lambdacap.client.many import Outcome
     from lambdacap.operations.access import pass_for
     from lambdacap.operations.status import locate
 
@@ -79,7 +80,8 @@ def invoke(
         with client() as api:
             answer = api.caption(only, options)
         draw(files[0], answer)
-        console.result(answer["caption"], {"photo": str(files[0]), **answer})
+        outcome = Outcome(files[0], answer)
+        console.result(visible(answer["caption"], lines=False), outcome.data())
         return
 
     def caption() -> Caption:

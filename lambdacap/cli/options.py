@@ -13,7 +13,7 @@ import typer
 
 from lambdacap.cli.console import Console, set_debug
 from lambdacap.events import Warned
-from lambdacap.settings import Settings, load, strangers
+from lambdacap.settings import Settings, from_file, load, strangers
 
 P = ParamSpec("P")
 
@@ -133,7 +133,10 @@ def _command(body: Body[P], options: Mapping[str, Any]) -> Callable[P, None]:
         def settings(**flags: Any) -> Settings:  # noqa: ANN401 - as many types as settings
             for sentence in strangers(os.environ):
                 console.report(Warned(sentence))
-            return load({**taken, **flags}, os.environ, Path.cwd())
+            loaded = load({**taken, **flags}, os.environ, Path.cwd())
+            if said := from_file(loaded):
+                console.note(said)
+            return loaded
 
         with console:
             body(settings, console, *args, **kwargs)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
@@ -24,6 +24,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".pdf")
 _SIDE = 288
 """Pixels of a panel's longer side."""
 _GAP = 12
+_WORDS = 200
+"""Words of a caption in a figure: the longest have 50."""
 _TITLE = 32
 """Pixels of height above a panel for its word."""
 _SHADOW, _GLOW = 0.72, 0.3
@@ -73,14 +75,38 @@ def panels(photo: Photo, answer: Mapping[str, Any]) -> list[Panel]:
 
     Raises `CallError` when the answer says nothing of it.
     """
-    grids = answer.get("attention")
+    words, grids = answer.get("words"), answer.get("attention")
     if not grids:
         raise CallError(
             f"{photo.name}: the answer does not say where the model looked",
             hint="Only models with attention do; without --attention there is the caption.",
         )
+    if not (_is_words(words) and isinstance(grids, list) and len(grids) == len(words) and all(map(_is_grid, grids))):
+        raise CallError(
+            f"{photo.name}: the answer does not say where the model looked in a way that can be drawn",
+            hint="A word has one grid, whose rows are equally long and hold numbers from 0 on.",
+        )
     seen = _upright(photo)
-    return [Panel("", seen), *(Panel(w, _lit(seen, grid)) for w, grid in zip(answer["words"], grids, strict=True))]
+    return [Panel("", seen), *(Panel(w, _lit(seen, grid)) for w, grid in zip(words, grids, strict=True))]
+
+
+def _is_words(words: object) -> TypeGuard[list[str]]:
+    return isinstance(words, list) and len(words) <= _WORDS and all(_is_word(w) for w in words)
+
+
+def _is_word(word: object) -> bool:
+    """Whether it is text in one line, of whole characters."""
+    return isinstance(word, str) and len(word) < 100 and word.isprintable()
+
+
+def _is_grid(grid: object) -> bool:
+    """Whether it is rows × columns shares, as many as a figure can show."""
+    return (
+        isinstance(grid, list)
+        and 0 < len(grid) <= _SIDE
+        and all(isinstance(row, list) and 0 < len(row) <= _SIDE and len(row) == len(grid[0]) for row in grid)
+        and all(type(share) in (int, float) and 0 <= share <= 1e9 for row in grid for share in row)
+    )
 
 
 def figure(drawn: Sequence[Panel]) -> Image.Image:

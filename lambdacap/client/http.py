@@ -103,21 +103,32 @@ class Client:
                 f"{self.url} gave no answer within {READ_TIMEOUT:.0f} s",
                 hint="Try again: the function may be warm now.",
             ) from error
+        except requests.RequestException as error:  # an answer that breaks off, or is packed as nothing is
+            raise CallError(
+                f"the answer of {self.url} cannot be read: {_brief(error)}",
+                hint="Try again; `lambdacap status` says whether the deployment is healthy.",
+            ) from error
 
     def _read(self, answer: requests.Response, photo: Photo) -> dict[str, Any]:
         content = _content(answer)
-        if answer.ok and isinstance(content, dict):
+        if answer.ok and isinstance(content, dict) and isinstance(content.get("caption"), str):
             return {**content, "truncated": True} if photo.truncated else content
         error = content.get("error") if isinstance(content, dict) else None
         if isinstance(error, dict):
             raise CallError(
-                f"{photo.name}: {error.get('message', 'refused')}",
+                f"{photo.name}: {_brief(error.get('message', 'refused'))}",
                 status=answer.status_code,
-                code=str(error.get("code", "")),
+                code=_brief(error.get("code", "")),
             )
         words = content.get("message") if isinstance(content, dict) else None
+        if answer.ok:
+            raise CallError(
+                f"{photo.name}: the API answered {answer.status_code} without a caption",
+                status=answer.status_code,
+                hint="Is it this project's model that answers there? `lambdacap status` tells what is deployed.",
+            )
         raise CallError(
-            f"{photo.name}: the API answered {answer.status_code} {words or answer.reason}",
+            f"{photo.name}: the API answered {answer.status_code} {_brief(words or answer.reason or '')}".rstrip(),
             status=answer.status_code,
             hint=_HINTS.get(answer.status_code, "`lambdacap status` says whether the deployment is healthy."),
         )
@@ -126,8 +137,13 @@ class Client:
 def _content(answer: requests.Response) -> Any:  # noqa: ANN401 - whatever JSON can hold
     try:
         return answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or lists in lists without an end
         return None
+
+
+def _brief(words: object) -> str:
+    """A server's words on one line, and no page of them."""
+    return " ".join(str(words).split())[:300]
 
 
 def _patience(answer: requests.Response) -> float:

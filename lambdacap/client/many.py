@@ -28,7 +28,8 @@ class Outcome:
     def data(self) -> dict[str, Any]:
         """The outcome as one JSON object."""
         if self.error is None:
-            return {"photo": str(self.photo), **self.answer}
+            own = {"photo": str(self.photo)}
+            return own | self.answer | own  # first in the line, whatever the answer holds
         told: dict[str, Any] = {"message": self.error.message}
         if isinstance(self.error, CallError):
             told |= {"status": self.error.status, "code": self.error.code}

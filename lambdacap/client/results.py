@@ -61,7 +61,7 @@ class Results:
         for number, line in enumerate(lines, 1):
             try:
                 outcome = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise self._foreign(number) from error
             if not isinstance(outcome, dict) or not isinstance(outcome.get("photo"), str):
                 raise self._foreign(number)
@@ -72,7 +72,10 @@ class Results:
             raise self._foreign(len(lines) + 1)
         if kept != text:
             draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
-            draft.write_text(kept, "utf-8")
+            with draft.open("w", encoding="utf-8") as stream:
+                stream.write(kept)
+                stream.flush()
+                os.fsync(stream.fileno())
             draft.replace(self.path)
 
     def _foreign(self, line: int) -> SettingsError:

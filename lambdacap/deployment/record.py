@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from lambdacap import __version__
@@ -94,13 +95,25 @@ class Records:
         return self._read(self.path(blank)) or blank
 
     def save(self, deployment: Deployment) -> None:
-        """Write the record so that a crash leaves either the old or the new one."""
+        """Write the record so that a crash or a power cut leaves either the old or the new one."""
         path = self.path(deployment)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = path.with_suffix(f".{os.getpid()}.tmp")
         content = {"format": FORMAT, "lambdacap": __version__, **asdict(deployment)}
-        draft.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-        draft.replace(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with draft.open("w", encoding="utf-8") as stream:
+                stream.write(json.dumps(content, indent=2) + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+            draft.replace(path)
+            _sync(path.parent)
+        except OSError as error:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+            raise DeploymentError(
+                f"{path} cannot be written: {error.strerror or error}",
+                hint="Make room there, or see to it that you may write to it, then run the same command again.",
+            ) from error
 
     def delete(self, deployment: Deployment) -> None:
         """Remove the record and the folders that it leaves empty."""
@@ -160,7 +173,7 @@ class Records:
             _check(deployment)
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             if self._forgive:
                 if path not in self._forgiven:
                     self._forgive(f"{path} is no readable record ({error}): a deploy writes it anew")
@@ -217,15 +230,37 @@ def remembered(settings: Settings, deployment: Deployment) -> Settings:
 
 
 def _check(deployment: Deployment) -> None:
-    """Raise `TypeError` for what only a person can have written."""
+    """Raise `TypeError` or `ValueError` for what only a person, or another version, can have written."""
+    for name in ("profile", "endpoint"):
+        if not isinstance(getattr(deployment, name), str | None):
+            raise TypeError(f"its {name} is not text")
     for kind, identity in deployment.resources.items():
         if not all(isinstance(value, str) for value in identity.values()):
             raise TypeError(f"the {kind} has an identity that is not text")
+    url = deployment.resources.get("api", {}).get("url")
+    # Photos and keys go there, and a browser is sent there.
+    if url is not None and not _URL.fullmatch(url):
+        raise ValueError("the api has a url that is none")
+    known = {setting.name: setting.type for setting in fields(Settings)}
     for key, value in deployment.settings.items():
-        if value is not None and type(value) not in (str, int, bool):
+        if key not in REMEMBERED:
+            raise ValueError(f"it remembers {key!r}, which is no setting")
+        kinds = _KINDS.get(str(known[key]).removesuffix(" | None"), str)
+        if not (type(value) is kinds or (value is None and "None" in str(known[key]))):
             raise TypeError(f"the setting {key} is {value!r}")
-        if key in ("memory", "timeout", "log_retention") and type(value) is not int:
-            raise TypeError(f"the setting {key} is {value!r}, not a whole number")
+
+
+_URL = re.compile(r"https?://[!-~]+")
+_KINDS: dict[str, type] = {"int": int, "bool": bool}
+
+
+def _sync(folder: Path) -> None:
+    """Have the names in a folder on the disk, as `fsync` has a file's content."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def plain(value: object) -> str | int | bool | None:

@@ -1,25 +1,17 @@
-"""The Docker SDK: from a folder to an image in a registry.
-
-Only the modules docker_* know Docker. The tag of an image is a hash of what it is built from, so that the same
-content is never built or pushed twice.
-"""
+"""The Docker SDK: from a folder to an image in a registry. Only the modules docker_* know Docker."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
-import hashlib
 import re
-import tarfile
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from lambdacap.errors import EngineError, SettingsError
+from lambdacap.errors import EngineError
 from lambdacap.events import Progress, Report, Warned
+from lambdacap.images.docker_context import context
 from lambdacap.images.docker_engine import forget_broken_helper, root_cause
 from lambdacap.settings import ARCHITECTURES, Settings
 
@@ -38,62 +30,6 @@ _NO_BASE = re.compile(
     r"pull access denied|manifest .*(unknown|not found)|no such host|dial tcp|TLS handshake|i/o timeout"
 )
 _THERE = ("Layer already exists", "Mounted from")
-
-
-def context_files(folder: Path) -> list[str]:
-    """The files of the build context, relative to `folder`, sorted: all but what `.dockerignore` names.
-
-    Raises `SettingsError` when `folder` is none that an image can be built from.
-    """
-    if not (folder / "Dockerfile").is_file():
-        raise SettingsError(
-            f"{folder} holds no Dockerfile" if folder.is_dir() else f"there is no folder {folder}",
-            hint="--image names the folder with Dockerfile and handler.py.",
-        )
-    from docker.utils.build import exclude_paths
-
-    ignore = folder / ".dockerignore"
-    patterns = ignore.read_text("utf-8").splitlines() if ignore.is_file() else []
-    rules = [line.strip() for line in patterns if line.strip() and not line.startswith("#")]
-    return sorted(path for path in exclude_paths(str(folder), rules) if (folder / path).is_file())
-
-
-def content(folder: Path, bundle: Path | None = None) -> dict[str, Path]:
-    """The build context: path in it → file. A `bundle` from elsewhere lies in `model/`, and no other model does."""
-    files = {path: folder / path for path in context_files(folder)}
-    if bundle is not None:
-        others = ("model", "model.pickle", "demo")
-        files = {path: file for path, file in files.items() if Path(path).parts[0] not in others}
-        files |= {f"model/{file.name}": file for file in bundle.glob("*") if file.is_file()}
-    return dict(sorted(files.items()))
-
-
-@lru_cache
-def content_tag(folder: Path, architecture: str, base_image: str | None = None, bundle: Path | None = None) -> str:
-    """A tag that names the content: the hash of the context's paths, bytes and executable bits, platform and base."""
-    digest = hashlib.sha256(f"{architecture}\0{base_image or ''}\0".encode())
-    for path, file in content(folder, bundle).items():
-        digest.update(f"{path}\0{_mode(file):o}\0".encode())
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()[:20]
-
-
-def context(folder: Path, bundle: Path | None = None) -> IO[bytes]:
-    """The build context as a tar that depends on nothing but the content: no times, owners or umask.
-
-    A file without a name, for a model may be larger than memory allows twice; closing it deletes it.
-    """
-    stream = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for path, file in content(folder, bundle).items():
-            entry = tarfile.TarInfo(path)
-            entry.size = file.stat().st_size
-            entry.mode = _mode(file)
-            with file.open("rb") as opened:
-                tar.addfile(entry, opened)
-    stream.seek(0)
-    return stream
 
 
 def build(engine: DockerClient, settings: Settings, tag: str, report: Report) -> str:
@@ -277,7 +213,3 @@ def _bytes(parts: dict[str, tuple[int, int]], line: Mapping[str, Any]) -> tuple[
 def _flatten(lines: Iterable[Any]) -> Iterator[dict[str, Any]]:
     for line in lines:
         yield from line if isinstance(line, list) else [line]
-
-
-def _mode(file: Path) -> int:
-    return 0o755 if file.stat().st_mode & 0o100 else 0o644

@@ -10,7 +10,7 @@ from pathlib import Path
 from lambdacap.aws import prices as pricing
 from lambdacap.aws.clients import LOCAL_REGION, translated
 from lambdacap.errors import AwsError
-from lambdacap.images import docker_image
+from lambdacap.images import docker_context
 from lambdacap.insight import logs
 from lambdacap.operations.deploy import Survey
 from lambdacap.resources import Site
@@ -112,5 +112,5 @@ def _context_bytes(settings: Settings) -> int:
     """What the build context adds; weights hardly compress."""
     bundle = settings.bundle
     to_come = 0 if bundle is None or bundle.is_dir() else PUBLISHED_BYTES
-    files: list[Path] = list(docker_image.content(settings.image, bundle).values())
+    files: list[Path] = list(docker_context.content(settings.image, bundle).values())
     return to_come + sum(file.stat().st_size for file in files)

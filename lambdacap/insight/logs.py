@@ -26,7 +26,7 @@ PATIENCE = 3
 
 _FRAME = re.compile(r"(START|END|REPORT) RequestId: (\S+)")
 _DEATH = re.compile(r"(?:RequestId: (\S+) Error: |\S+ (\S+) (?=Task timed out))(.+)", re.DOTALL)
-_NUMBER = re.compile(r"([A-Z][A-Za-z ]+): ([\d.]+) (?:ms|MB)")
+_NUMBER = re.compile(r"([A-Z][A-Za-z ]+): (\d{1,18}(?:\.\d{1,18})?) (?:ms|MB)")
 _STATUS = re.compile(r"Status: (\w+)")
 _REPORT = {
     "Duration": "duration_ms",
@@ -208,7 +208,16 @@ def _json(message: str) -> dict[str, Any] | None:
         return None
     try:
         content = json.loads(message)
-    except ValueError:
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(content, dict) or not all(_is_sound(key, value) for key, value in content.items()):
         return None
     # The embedded metrics' own part is for CloudWatch.
-    return {key: value for key, value in content.items() if key != "_aws"} if isinstance(content, dict) else None
+    return {key: value for key, value in content.items() if key != "_aws"}
+
+
+def _is_sound(key: str, value: object) -> bool:
+    """Whether a field is what the handler writes: anybody's print may look like one of its lines."""
+    if key == "ms" or key.endswith(("_ms", "_mb")):
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
+    return key != "request_id" or (isinstance(value, str) and 0 < len(value) <= 100)

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Set
 from pathlib import Path
 
-from lambdacap.images.docker_image import content
+from lambdacap.images.docker_context import content
 
 
 class Images:
@@ -26,7 +26,7 @@ class Images:
         return recorded if recorded in tags else tags[-1] if tags else None
 
     def add(self, name: str, tag: str, source: Path, bundle: Path | None = None) -> None:
-        """Copy the build context (see `docker_image.content`); a copy appears whole or not at all."""
+        """Copy the build context (see `docker_context.content`); a copy appears whole or not at all."""
         target = self.path(name, tag)
         if not target.is_dir():
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -7,20 +7,19 @@ Beside a file `X` lies `X.json` with its address, size and SHA-256; while it is 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import json
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import urlsplit
 
 from lambdacap.errors import ModelError
 from lambdacap.events import Finished, Progress, Report, Started, Warned
+from lambdacap.model.cache import Fetched, alone, cached, cached_file, discard, hashed, part_of, record_of
 
 if TYPE_CHECKING:
     import requests
@@ -36,19 +35,13 @@ ATTEMPTS = 5
 """Failures in a row, without a byte in between, after which it is given up."""
 PATIENCE = (10.0, 30.0)
 """Seconds for the connection, and for each piece of the answer."""
+ALL_ATTEMPTS = 1000
+"""Attempts in all: each may have brought a byte, and it would go on for ever."""
+LARGEST = 5 * 10**9
+"""Bytes of a download, whatever the server says of its length: what is larger is no model for Lambda's 10 GB."""
 PIECE = 1 << 18  # bytes read at once
 BUSY = frozenset((408, 425, 429, 500, 502, 503, 504))
 """HTTP statuses that may be others in a moment."""
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """A file in the cache; `size` in bytes."""
-
-    file: Path
-    url: str
-    size: int
-    sha256: str
 
 
 class _BrokenOffError(Exception):
@@ -70,7 +63,7 @@ def fetch(
     """
     if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
         raise ModelError(f"{sha256!r} is no SHA-256", hint="It is 64 hexadecimal digits.")
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+    if not _is_address(url):
         raise ModelError(f"{url!r} is no address to download from", hint="It begins with https:// or http://.")
     report(Started(KIND, f"weights from {urlsplit(url).hostname}"))
     file = cached_file(url, cache)
@@ -81,17 +74,17 @@ def fetch(
         return found
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(_part(file)) as part:
+        with alone(part_of(file)) as part:
             _download(url, file, part, report, patience, sleep)
             part.seek(0)
-            fetched = Fetched(file, url, part.seek(0, 2), _sha256(_part(file)))
+            fetched = Fetched(file, url, part.seek(0, 2), hashed(part_of(file)))
         if sha256 is not None and fetched.sha256 != sha256.lower():
             # Gone on with, it would be as wrong; another download may be right.
-            _discard(_part(file))
+            discard(part_of(file))
         _check(fetched, sha256)
-        _part(file).replace(file)
-        _record(_part(file)).unlink(missing_ok=True)
-        _record(file).write_text(json.dumps({**asdict(fetched), "file": file.name}, indent=2) + "\n", "utf-8")
+        part_of(file).replace(file)
+        record_of(part_of(file)).unlink(missing_ok=True)
+        record_of(file).write_text(json.dumps({**asdict(fetched), "file": file.name}, indent=2) + "\n", "utf-8")
     except OSError as error:
         raise ModelError(
             f"the weights could not be written to {file.parent}: {error.strerror or error}",
@@ -99,23 +92,6 @@ def fetch(
         ) from error
     report(Finished(KIND, "created", f"{file} ({fetched.size / 1e6:.1f} MB)"))
     return fetched
-
-
-def cached(url: str, cache: Path) -> Fetched | None:
-    """What lies in the cache for `url`, read and hashed again; None if it is not there or not as it came."""
-    file = cached_file(url, cache)
-    try:
-        record: dict[str, Any] = json.loads(_record(file).read_text("utf-8"))
-        found = Fetched(file, url, file.stat().st_size, str(record["sha256"]))
-        return found if record["size"] == found.size and _sha256(file) == found.sha256 else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def cached_file(url: str, cache: Path) -> Path:
-    """Where the file of an address is kept: by its name, and a hash that tells equal names apart."""
-    name = re.sub(r"[^\w.-]+", "_", unquote(Path(urlsplit(url).path).name))[-80:].lstrip(".") or "weights"
-    return cache / "weights" / hashlib.sha256(url.encode()).hexdigest()[:16] / name
 
 
 def _download(
@@ -127,13 +103,13 @@ def _download(
     sleep: Callable[[float], None],
 ) -> None:
     failures = 0
-    while True:
+    for attempt in range(ALL_ATTEMPTS):
         before = part.seek(0, 2)
         try:
             _attempt(url, file, part, report, patience)
         except _BrokenOffError as error:
             failures = 0 if part.seek(0, 2) > before else failures + 1
-            if failures >= ATTEMPTS:
+            if failures >= ATTEMPTS or attempt == ALL_ATTEMPTS - 1:
                 kept = f" {before / 1e6:.1f} MB have arrived: run it again, and it goes on there." if before else ""
                 raise ModelError(
                     f"{url} does not answer as it should: {error}",
@@ -162,8 +138,12 @@ def _attempt(url: str, file: Path, part: BinaryIO, report: Report, patience: tup
             have = part.tell()
             _check_space(file.parent, total - have)
             for piece in answer.iter_content(PIECE):
-                part.write(piece)
                 have += len(piece)
+                # The server's own length is no bound to what it sends.
+                if have > (total or LARGEST):
+                    part.truncate(0)
+                    raise _dead(url, f"it sends more than {'it said' if total else f'{LARGEST / 1e9:.0f} GB'}")
+                part.write(piece)
                 report(Progress(KIND, "downloading", have, total))
         part.flush()
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
@@ -172,8 +152,6 @@ def _attempt(url: str, file: Path, part: BinaryIO, report: Report, patience: tup
     except requests.RequestException as error:  # too many redirects, an address that is none
         raise _dead(url, str(error)) from error
     if total and have != total:
-        if have > total:
-            part.truncate(0)
         raise _BrokenOffError(f"{have} of {total} bytes came")
     if not have:
         raise _dead(url, "it is empty")
@@ -187,18 +165,25 @@ def _begin(answer: requests.Response, url: str, file: Path, part: BinaryIO, have
         raise _BrokenOffError(f"HTTP status {answer.status_code}")
     if answer.status_code == 416:  # what we have is more than what there is
         part.truncate(0)
-        _record(_part(file)).unlink(missing_ok=True)
+        record_of(part_of(file)).unlink(missing_ok=True)
         raise _BrokenOffError("the part that was here does not fit")
     if answer.status_code not in (200, 206):
         raise _dead(url, f"HTTP status {answer.status_code} {answer.reason or ''}".strip())
     if "text/html" in answer.headers.get("Content-Type", ""):
         raise _dead(url, "it answers with a web page and no file")
+    packed = answer.headers.get("Content-Encoding", "identity")
+    if packed.lower() != "identity":  # a few bytes can be unpacked to any number
+        raise _dead(url, f"it comes packed ({packed[:20]}), which it was not asked for")
     length = answer.headers.get("Content-Length", "")
-    left = int(length) if length.isdecimal() else 0
+    left = int(length) if re.fullmatch("[0-9]{1,15}", length) else 0
+    _check_size(url, have * (answer.status_code == 206) + left)
     if answer.status_code == 206:
-        match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
+        span = r"bytes ([0-9]{1,15})-[0-9]{1,15}/([0-9]{1,15}|\*)"
+        match = re.fullmatch(span, answer.headers.get("Content-Range", ""))
         if match and int(match[1]) == have:
-            return int(match[2]) if match[2] != "*" else have + left
+            total = int(match[2]) if match[2] != "*" else have + left
+            _check_size(url, total)
+            return total
         part.truncate(0)
         raise _BrokenOffError("the server sent another part than was asked for")
     # The whole: a first attempt, another version, or a server that knows no parts.
@@ -207,31 +192,27 @@ def _begin(answer: requests.Response, url: str, file: Path, part: BinaryIO, have
     tag = answer.headers.get("ETag", "")
     # A weak tag says "about the same", which is not enough to put two parts together.
     validator = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
-    _record(_part(file)).write_text(json.dumps({"url": url, "validator": validator, "size": left}), "utf-8")
+    record_of(part_of(file)).write_text(json.dumps({"url": url, "validator": validator, "size": left}), "utf-8")
     return left
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets or a port that are none
+        return False
+
+
+def _check_size(url: str, size: int) -> None:
+    if size > LARGEST:
+        raise _dead(url, f"it is {size / 1e9:.1f} GB, and a model has at most {LARGEST / 1e9:.0f}")
 
 
 def _validator(file: Path) -> str:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        return str(json.loads(_record(_part(file)).read_text("utf-8"))["validator"])
+        return str(json.loads(record_of(part_of(file)).read_text("utf-8"))["validator"])
     return ""
-
-
-@contextlib.contextmanager
-def _alone(part: Path) -> Iterator[BinaryIO]:
-    """The partial file, open and locked: two downloads into one file would spoil it."""
-    with part.open("ab+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ModelError(
-                f"another process is downloading {part.name} right now", hint="Wait for it, then run this again."
-            ) from error
-        try:
-            yield stream
-        finally:
-            if not stream.seek(0, 2):  # nothing to go on from
-                _discard(part)
 
 
 def _check(fetched: Fetched, sha256: str | None) -> None:
@@ -269,21 +250,3 @@ def _reason(error: Exception) -> str:
     if "refused" in text:
         return "the connection was refused"
     return "the connection broke off"
-
-
-def _discard(part: Path) -> None:
-    part.unlink(missing_ok=True)
-    _record(part).unlink(missing_ok=True)
-
-
-def _part(file: Path) -> Path:
-    return file.with_name(file.name + ".part")
-
-
-def _record(file: Path) -> Path:
-    return file.with_name(file.name + ".json")
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

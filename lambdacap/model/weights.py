@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lambdacap.errors import ModelError
 from lambdacap.events import Report, Warned
-from lambdacap.model import bundle, convert, fetch
+from lambdacap.model import bundle, cache, convert, fetch
 from lambdacap.settings import Settings
 
 PUBLISHED, DEMO = "published", "demo"
@@ -55,7 +55,7 @@ def ready(settings: Settings, what: str) -> Path | None:
     Raises `ModelError` for a path where nothing is.
     """
     if _is_address(what):
-        found = fetch.cached(_address(what), settings.cache)
+        found = cache.cached(_address(what), settings.cache)
         if found is None:
             return None
         source = found.file

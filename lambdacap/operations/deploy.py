@@ -14,7 +14,7 @@ from lambdacap.aws.clients import translated
 from lambdacap.deployment.record import Deployment, Records
 from lambdacap.errors import DeploymentError, SettingsError
 from lambdacap.events import Finished, Progress, Report, Started, Warned
-from lambdacap.images import docker_engine, docker_image
+from lambdacap.images import docker_context, docker_engine
 from lambdacap.local import cloud
 from lambdacap.model import weights
 from lambdacap.operations.sign_in import sign_in
@@ -52,11 +52,12 @@ def deploy(settings: Settings, report: Report, only: tuple[str, ...] = ()) -> De
     """
     if not only:
         # A folder that cannot be built is told before anything is started or asked for.
-        docker_image.context_files(settings.image)
+        docker_context.context_files(settings.image)
     if _unmade(settings):
         _check_quota(settings)
     if not only or "image" in only:
         settings = weights.settle(settings, report)
+        docker_context.warn_left_out(settings.image, settings.bundle, report)
     new = settings.local and not cloud.known(settings.home)
     try:
         # The first step makes a deployment where the flags say; the later ones go on where it is.
@@ -80,8 +81,9 @@ def plan(settings: Settings, report: Report) -> list[Change]:
 
 def survey(settings: Settings, report: Report) -> Survey:
     """Look at what is there, and what `deploy` would do. Calls nothing that writes."""
-    docker_image.context_files(settings.image)
+    docker_context.context_files(settings.image)
     settings = weights.settle(settings, report, dry=True)
+    docker_context.warn_left_out(settings.image, settings.bundle, report)
     if _unmade(settings):
         _check_quota(settings)
         needed = [resource for resource in RESOURCES if resource.needed(settings)]

@@ -9,7 +9,7 @@ from typing import Any
 from lambdacap.aws.clients import found
 from lambdacap.errors import AwsError
 from lambdacap.events import Progress
-from lambdacap.images import docker_engine, docker_image
+from lambdacap.images import docker_context, docker_engine, docker_image
 from lambdacap.local.images import Images
 from lambdacap.resources.repository import local_uri
 from lambdacap.resources.resource import Change, Properties, Resource, Site, State
@@ -149,7 +149,7 @@ def prune(site: Site, used: Set[str]) -> None:
 
 def _tag(site: Site) -> str:
     settings = site.settings
-    return docker_image.content_tag(settings.image, settings.architecture, settings.base_image, settings.bundle)
+    return docker_context.content_tag(settings.image, settings.architecture, settings.base_image, settings.bundle)
 
 
 def _as_snapshot(site: Site) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,55 @@ def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
     records.save(deployment)
     assert Records(tmp_path).load(HERE) == deployment
     assert deployment.url == "http://x/"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda content: content.update(format=2),
+        lambda content: content.update(budget=3),
+        lambda content: content.pop("format"),
+        lambda content: content.pop("lambdacap"),
+        lambda content: content.update(profile=5),
+        lambda content: content.update(endpoint=["x"]),
+        lambda content: content.update(resources=[]),
+        lambda content: content.update(resources={"api": "x"}),
+        lambda content: content.update(resources={"api": {"url": "file:///etc/passwd"}}),
+        lambda content: content.update(resources={"api": {"url": "--new-window"}}),
+        lambda content: content.update(resources={"api": {"url": "https://x/\x1b]0;owned\x07"}}),
+        lambda content: content.update(settings={"colour": "red"}),
+        lambda content: content.update(settings={"home": "/elsewhere"}),
+        lambda content: content.update(settings={"memory": "512"}),
+        lambda content: content.update(settings={"memory": True}),
+        lambda content: content.update(settings={"memory": None}),
+        lambda content: content.update(settings={"docker": "yes"}),
+        lambda content: content.update(settings={"image": 5}),
+        lambda content: content.update(settings=5),
+    ],
+)
+def test_a_record_of_another_shape_is_a_sentence(spoil: Callable[[dict[str, object]], object], tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    records.save(HERE)
+    content = json.loads(records.path(HERE).read_text())
+    spoil(content)
+    records.path(HERE).write_text(json.dumps(content))
+    with pytest.raises(DeploymentError, match=r"captions\.json (is no readable record|was written by lambdacap)"):
+        records.load(HERE)
+
+
+@pytest.mark.parametrize("content", [b"", b"[" * 100_000, b"\xff", b"null", b"[]", b"1", b'{"format": 1}'])
+def test_a_record_that_is_none_is_a_sentence(content: bytes, tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    records.save(HERE)
+    records.path(HERE).write_bytes(content)
+    with pytest.raises(DeploymentError, match="is no readable record"):
+        records.load(HERE)
+
+
+def test_a_home_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "deployments").write_text("a file")
+    with pytest.raises(DeploymentError, match="cannot be written"):
+        Records(tmp_path).save(HERE)
 
 
 def test_without_a_record_the_blank_one(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from lambdacap.images.docker_image import content_tag
+from lambdacap.images.docker_context import content_tag
 from lambdacap.local import cloud
 from tests.command import Command, Result
 from tests.docker.conftest import unavailable

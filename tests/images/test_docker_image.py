@@ -11,7 +11,8 @@ import pytest
 
 from lambdacap.errors import SettingsError
 from lambdacap.events import Event, Progress, silent
-from lambdacap.images.docker_image import _follow_push, content_tag, context, context_files
+from lambdacap.images.docker_context import content_tag, context, context_files
+from lambdacap.images.docker_image import _follow_push
 
 Make = Callable[[dict[str, str]], Path]
 FILES = {"handler.py": "x = 1\n", "captioner/beam.py": "y = 2\n", "run.sh": "#!/bin/sh\n"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import string
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,8 +11,12 @@ from typing import Any
 
 import pytest
 import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.text import Text
 
 from lambdacap.aws.clients import connect
+from lambdacap.cli.console import Console
 from lambdacap.cli.views.logs import entry_line
 from lambdacap.errors import DeploymentError
 from lambdacap.events import silent
@@ -21,6 +26,7 @@ from lambdacap.operations import deploy
 from lambdacap.resources import Site
 from lambdacap.settings import Settings
 from tests.command import Command
+from tests.drawn import JSON
 from tests.servers import Answer, serving
 
 ID = "8f507cfc-xmpl-4697-b07a-ac58fc914c95"
@@ -126,9 +132,52 @@ def test_unknown_lines_are_shown_as_they_are(text: str) -> None:
     assert entry_line(entry).endswith(text.replace("[red]", "\\[red]").replace("[/]", "\\[/]"))
 
 
-def test_a_terminal_does_not_obey_what_was_logged() -> None:
-    (entry,) = entries("a\x1b]0;owned\x07b\x9bc")
-    assert entry_line(entry).endswith("a\ufffd]0;owned\ufffdb\ufffdc")
+def test_a_terminal_does_not_obey_what_was_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    (entry,) = entries("a\x1b]0;owned\x07b\x9bc\r\nd")
+    Console().line(entry_line(entry), entry.data, markup=True)
+    assert capsys.readouterr().out.endswith("a\\x1b]0;owned\\x07b\\x9bc\nd\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"event": "request", "request_id": "x", "ms": "long"}',
+        '{"event": "request", "request_id": {"a": 1}, "ms": 1}',
+        '{"event": "request", "request_id": "x", "decode_ms": [1]}',
+        '{"event": "init", "load_ms": null}',
+        '{"event": "init", "init_ms": NaN}',
+        '{"event": ["request"], "used_mb": {}}',
+        '{"event": "warm", "request_id": "x", "ms": true}',
+        "{" + '"a":{' * 5000,
+    ],
+)
+def test_prints_that_look_like_the_handlers_lines(text: str) -> None:
+    (entry,) = entries(text)
+    assert entry.text == text
+    assert entry_line(entry)
+
+
+KEYS = (
+    *("event", "request_id", "ms", "init_ms", "decode_ms", "status", "cold", "method", "used_mb", "memory_mb"),
+    *("code", "model", "_aws", "outcome", "death", "duration_ms"),
+)
+PRINTED = st.text(string.printable, max_size=9)
+REPORT = "REPORT RequestId: {}\tDuration: {} ms\tMemory Size: {} MB\tInit Duration: {} ms\tStatus: {}"
+WRITTEN = st.one_of(
+    st.text(),
+    st.from_regex(logs._FRAME),
+    st.from_regex(logs._DEATH),
+    st.builds(REPORT.format, PRINTED, PRINTED, PRINTED, PRINTED, PRINTED),
+    st.dictionaries(st.sampled_from(KEYS), st.sampled_from(("request", "warm", "init")) | JSON).map(json.dumps),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(-(2**70), 2**70), WRITTEN), max_size=5))
+def test_whatever_is_logged_is_told(lines: list[tuple[int, str]]) -> None:
+    for entry in Entries().feed([Line(at, "stream", text) for at, text in lines], last=True):
+        Text.from_markup(entry_line(entry))
+        json.dumps(entry.data)
 
 
 def test_the_emulators_own_lines_are_no_news() -> None:

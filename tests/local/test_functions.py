@@ -18,7 +18,7 @@ import requests
 
 from lambdacap.errors import AwsError
 from lambdacap.events import silent
-from lambdacap.images import docker_image
+from lambdacap.images import docker_context
 from lambdacap.local import cloud
 from lambdacap.operations import deploy
 from lambdacap.operations.teardown import teardown
@@ -200,7 +200,7 @@ def test_another_image_is_run_from_the_next_deploy_on(
     (folder / "handler.py").write_text(handler("two"), "utf-8")
     # The copy runs, not the folder, as a pushed image would.
     assert ask().text == "one"
-    docker_image.content_tag.cache_clear()
+    docker_context.content_tag.cache_clear()
     deploy.deploy(other, silent)
     assert ask().text == "two"
     copies = list((settings.home / "local" / "images" / settings.name).iterdir())

@@ -13,7 +13,7 @@ import requests
 from lambdacap.deployment.record import Records
 from lambdacap.errors import AwsError, DeploymentError
 from lambdacap.events import silent
-from lambdacap.images import docker_image
+from lambdacap.images import docker_context
 from lambdacap.operations import deploy as pipeline
 from lambdacap.operations.rollback import rollback
 from lambdacap.operations.status import Status, status
@@ -190,7 +190,7 @@ def test_a_version_with_an_alias_of_the_users_own_stays(deploy: Deploy, site: Si
 def test_an_image_that_never_went_live_is_pruned_too(
     deploy: Deploy, settings: Settings, image_folder: Callable[[dict[str, str]], Path]
 ) -> None:
-    docker_image.content_tag.cache_clear()
+    docker_context.content_tag.cache_clear()
     pushed = replace(settings, image=image_folder({"handler.py": handler("never")}))
     pipeline.deploy(pushed, silent, only=("repository", "image"))
     draft = settings.home / "local" / "images" / settings.name / ".draft-of-a-killed-process"

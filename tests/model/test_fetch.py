@@ -14,8 +14,8 @@ import pytest
 
 from lambdacap.errors import ModelError
 from lambdacap.events import Event, Finished, Progress, Warned, silent
-from lambdacap.model import fetch
-from lambdacap.model.fetch import Fetched
+from lambdacap.model import cache, fetch
+from lambdacap.model.cache import Fetched
 
 CONTENT = bytes(range(256)) * 8192  # 2 MiB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -274,8 +274,8 @@ def test_nobody_answers(tmp_path: Path) -> None:
 
 
 def test_two_downloads_at_once_do_not_mix(get: Callable[..., Fetched], server: Server, tmp_path: Path) -> None:
-    file = fetch.cached_file(server.url, tmp_path)
+    file = cache.cached_file(server.url, tmp_path)
     file.parent.mkdir(parents=True)
-    with fetch._alone(fetch._part(file)), pytest.raises(ModelError, match="another process"):
+    with cache.alone(cache.part_of(file)), pytest.raises(ModelError, match="another process"):
         get(serve)
     assert get(serve).sha256 == SHA256

@@ -11,7 +11,7 @@ import pytest
 
 from lambdacap.errors import ModelError
 from lambdacap.events import Event, Warned, silent
-from lambdacap.images import docker_image
+from lambdacap.images import docker_context
 from lambdacap.local.images import Images
 from lambdacap.model import weights
 from lambdacap.settings import Settings
@@ -52,7 +52,7 @@ def test_a_bundle_from_elsewhere_becomes_the_model(
     settings = weights.settle(Settings(image=image, home=tmp_path, local=True, weights=str(own)), silent)
     assert settings.bundle == own
     expected = {"Dockerfile", "handler.py", "model/model.json", "model/encoder.onnx.data"}
-    with docker_image.context(image, own) as stream, tarfile.open(fileobj=stream) as tar:
+    with docker_context.context(image, own) as stream, tarfile.open(fileobj=stream) as tar:
         assert set(tar.getnames()) == expected
         member = tar.extractfile("model/model.json")
         assert member is not None
@@ -64,11 +64,11 @@ def test_a_bundle_from_elsewhere_becomes_the_model(
 
 def test_another_model_is_another_tag(image_folder: Callable[[dict[str, str]], Path], own: Path) -> None:
     image = image_folder(FILES)
-    plain = docker_image.content_tag(image, "x86_64")
-    one = docker_image.content_tag(image, "x86_64", bundle=own)
+    plain = docker_context.content_tag(image, "x86_64")
+    one = docker_context.content_tag(image, "x86_64", bundle=own)
     (own / "encoder.onnx.data").write_bytes(b"others!")
-    docker_image.content_tag.cache_clear()
-    assert len({plain, one, docker_image.content_tag(image, "x86_64", bundle=own)}) == 3
+    docker_context.content_tag.cache_clear()
+    assert len({plain, one, docker_context.content_tag(image, "x86_64", bundle=own)}) == 3
 
 
 def test_a_dry_run_downloads_nothing(image_folder: Callable[[dict[str, str]], Path], tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ _PHASES = ("decode", "encode", "beam", "predict")
 
 def entry_line(entry: Entry) -> str:
     """`14:03:07 200 POST  9.4 ms = decode 0.7 + encode 3.1 + beam 5.0  warm  310 of 3008 MB  9a451293`, as markup."""
-    clock = f"[dim]{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(entry.time / 1000))}[/]"
+    clock = f"[dim]{_clock(entry.time)}[/]"
     fields = entry.fields
     if entry.text:
-        words = escape(_harmless(entry.text))
+        words = escape(entry.text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n"))
         return f"{clock} [red]{words}[/]" if entry.bad else f"{clock} {words}"
     if not entry.request_id:
         spent = "  ".join(f"{key.removesuffix('_ms')} {fields[key]:.1f}" for key in fields if key.endswith("_ms"))
@@ -35,10 +35,17 @@ def entry_line(entry: Entry) -> str:
         f"{_milliseconds(fields):>10}",
         "[yellow]cold[/]" if fields.get("cold") or "init_ms" in fields else "warm",
         *_details(fields),
-        *([f" [red]{escape(_harmless(str(failure)))}[/]"] if failure else []),
+        *([f" [red]{escape(str(failure))}[/]"] if failure else []),
         f" [dim]{escape(entry.request_id[:8])}[/]",
     ]
     return f"{clock} {' '.join(columns)}"
+
+
+def _clock(milliseconds: int) -> str:
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(milliseconds / 1000))
+    except (ValueError, OverflowError, OSError):  # no time that a calendar has
+        return str(milliseconds)
 
 
 def _milliseconds(fields: Mapping[str, Any]) -> str:
@@ -54,9 +61,3 @@ def _details(fields: Mapping[str, Any]) -> list[str]:
     if fields.get("used_mb"):
         details.append(f"{fields['used_mb']:.0f} of {fields.get('memory_mb', 0):.0f} MB")
     return [f" [dim]{detail}[/]" for detail in details]
-
-
-def _harmless(text: str) -> str:
-    """The text without what a terminal would obey; only line ends and tabs are left."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in lines)

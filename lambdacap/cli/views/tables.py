@@ -97,24 +97,18 @@ def layers_data(layers: list[Layer]) -> dict[str, object]:
 
 def bundle_table(bundle: Bundle) -> Table:
     """What a bundle is, line by line."""
-    from lambdacap.model.bundle import parity_sentence
+    from lambdacap.model.bundle import parity_sentence, summary
 
     manifest = bundle.manifest
-    source, image = manifest.get("source", {}), manifest["image"]
     rows = {
-        "model": manifest["name"],
-        "description": manifest.get("description", ""),
-        "runtime": manifest.get("runtime", "onnx") + (", int8" if manifest.get("quantization") else ", float32"),
-        "picture": f"{image['width']} × {image['height']} pixels",
-        "source": f"{source['file']}, {source['bytes'] / 1e6:.1f} MB, SHA-256 {source['sha256']}" if source else "",
-        "sizes": ", ".join(f"{name} {size}" for name, size in manifest.get("sizes", {}).items()),
+        **summary(manifest),
         "files": f"{bundle.size / 1e6:.1f} MB",
         **{f"  {name}": f"{size / 1e6:.1f} MB" for name, size in bundle.files.items() if size > 1e5},
         "parity": parity_sentence(manifest) or "no report",
     }
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, words in rows.items():
-        table.add_row(name, words)
+        table.add_row(escape(name), escape(words))
     return table
 
 

@@ -15,7 +15,7 @@ from lambdacap.aws.clients import translated
 from lambdacap.aws.hints import install_extra
 from lambdacap.errors import EngineError, LambdacapError
 from lambdacap.events import Progress, Report, Started
-from lambdacap.images import docker_engine, docker_image
+from lambdacap.images import docker_context, docker_engine
 from lambdacap.insight.doctor.aws import examine as examine_aws
 from lambdacap.insight.doctor.finding import FAIL, OK, WARN, Finding, tried
 from lambdacap.local import cloud
@@ -55,7 +55,7 @@ def nearest(path: Path) -> Path:
 
 def _image_folder(settings: Settings) -> Iterator[Finding]:
     try:
-        files = docker_image.context_files(settings.image)
+        files = docker_context.context_files(settings.image)
     except LambdacapError as error:
         yield Finding("image folder", FAIL, error.message, error.hint)
         return
