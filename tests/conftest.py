@@ -85,7 +85,6 @@ def cloud_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     cloud.discard(home, silent)
     assert processes.belonging_to(home) == []
     assert not processes.listens(urlsplit(started.endpoint).port or 0)
-    assert not processes.listens(urlsplit(started.functions).port or 0)
     assert not (home / "local").exists()
 
 
@@ -118,8 +117,9 @@ def settings(cloud_home: Path, name: str, no_engine: None) -> Settings:  # noqa:
 @pytest.fixture
 def site(settings: Settings) -> Site:
     """The session's local cloud as resources see it, with nothing deployed there."""
-    endpoint = cloud.read_cloud(settings.home).endpoint
-    aws = connect(region=None, profile=None, endpoint=endpoint)
+    here = cloud.read_cloud(settings.home)
+    endpoint = here.endpoint
+    aws = connect(region=None, profile=None, endpoint=endpoint, secret=here.secret)
     blank = Deployment(settings.name, target="local", account=aws.account, region=aws.region, endpoint=endpoint)
     return Site(aws, settings, blank, silent)
 

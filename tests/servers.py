@@ -99,7 +99,9 @@ def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 def forwarded(upstream: str, asked: Asked) -> Reply:
     """What the server at `upstream` answers to the same."""
     place = urlsplit(upstream)
-    headers = {key: value for key, value in asked.headers.items() if key != "connection"}
+    # The Host is signed along; without a signature the proxy's own would be a foreign one.
+    dropped = {"connection"} if "authorization" in asked.headers else {"connection", "host"}
+    headers = {key: value for key, value in asked.headers.items() if key not in dropped}
     with closing(http.client.HTTPConnection(place.hostname or "", place.port, timeout=100)) as connection:
         connection.request(asked.method, place.path.rstrip("/") + asked.path, asked.body, headers)
         answer = connection.getresponse()

@@ -38,7 +38,8 @@ def standing(cloud_home: Path) -> Iterator[Settings]:
 
 @pytest.fixture
 def site(standing: Settings, no_engine: None) -> Site:  # noqa: ARG001 - for its effect
-    aws = connect(region=None, profile=None, endpoint=read_cloud(standing.home).endpoint)
+    here = read_cloud(standing.home)
+    aws = connect(region=None, profile=None, endpoint=here.endpoint, secret=here.secret)
     return Site(aws, standing, Deployment(standing.name, "local", aws.account, aws.region), silent)
 
 

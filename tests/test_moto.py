@@ -6,6 +6,7 @@ Where moto is wrong by AWS's documentation, a rule between the two or another se
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,7 +72,7 @@ class Account:
     settings: Settings
 
     def client(self, service: str, url: str = "") -> Any:  # noqa: ANN401 - any service's
-        session = boto3.Session(ACCOUNT, "secret", region_name=REGION)
+        session = boto3.Session(ACCOUNT, os.environ["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
         return session.client(service, endpoint_url=url or self.moto)  # type: ignore[call-overload]
 
     def listing(self) -> dict[str, list[str]]:
@@ -127,10 +128,11 @@ class Account:
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cloud_home: Path) -> Iterator[Account]:
-    local = cloud.read_cloud(cloud_home).endpoint
+    here = cloud.read_cloud(cloud_home)
+    local = here.endpoint
     with moto_server(REGION) as moto, between(moto) as proxy:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCOUNT)  # by which the local cloud knows the account
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", here.secret)
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
         # moto's budgets have no tags.
         monkeypatch.setenv("AWS_ENDPOINT_URL_BUDGETS", local)

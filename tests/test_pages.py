@@ -28,6 +28,7 @@ from tests.published import files
 
 ELSEWHERE = {
     r"python3 -m venv|\. \.venv|pip install": "tests/test_pages.py",
+    r"eval \"\$\(lambdacap local env|aws ": "tests/local/test_guard.py",
     r"make |eval ": "Makefile",
     r"docker build": "tests/docker/test_model.py",
     r"lambdacap build": "tests/docker/test_build.py",

@@ -12,7 +12,7 @@ import pytest
 from lambdacap.deployment.record import Deployment, Records
 from lambdacap.errors import DeploymentError
 from lambdacap.events import silent
-from lambdacap.local.cloud import read_cloud
+from lambdacap.local.cloud import read_cloud, variables
 from lambdacap.operations import deploy
 from lambdacap.operations.teardown import teardown
 from lambdacap.settings import Settings
@@ -33,8 +33,8 @@ def at(
     no_engine: None,  # noqa: ARG001 - for its effect
 ) -> Callable[[Place], Settings]:
     """Signs in as an account of the local cloud in AWS's place; returns the settings for a region."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", read_cloud(cloud_home).endpoint)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    for key, value in variables(read_cloud(cloud_home)).items():
+        monkeypatch.setenv(key, value)
 
     def sign_in(place: Place) -> Settings:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", place[0])

@@ -45,7 +45,7 @@ LOCAL_REGION = "us-east-1"
 _FIRST_REGION = "us-east-1"
 """Enabled in every account, and for good (Account Management's guide)."""
 LOCAL_KEY = "lambdacap"
-"""What the local cloud gets instead of credentials: the user's own never go there."""
+"""The local cloud's own access key: the user's credentials never go there."""
 READ_TIMEOUT = 60.0
 """Seconds; no call but an invocation takes as long."""
 START_MARGIN = 60.0
@@ -185,8 +185,8 @@ class Aws:
             )
 
 
-def connect(*, region: str | None, profile: str | None, endpoint: str | None) -> Aws:
-    """Sign in and learn which account it is: with the user's ordinary credentials, or at `endpoint` with none.
+def connect(*, region: str | None, profile: str | None, endpoint: str | None, secret: str = LOCAL_KEY) -> Aws:
+    """Sign in and learn which account it is: with the user's ordinary credentials, or at `endpoint` with its `secret`.
 
     Raises `CredentialsError`, or `SettingsError` for an unknown profile and a missing region.
     """
@@ -194,7 +194,7 @@ def connect(*, region: str | None, profile: str | None, endpoint: str | None) ->
         if endpoint:
             session = boto3.Session(
                 aws_access_key_id=LOCAL_KEY,
-                aws_secret_access_key=LOCAL_KEY,
+                aws_secret_access_key=secret,
                 region_name=region or LOCAL_REGION,
                 # A profile or file that is set for other work, and perhaps broken, is no matter here.
                 botocore_session=BotocoreSession(

@@ -16,6 +16,7 @@ from lambdacap.cli.checks import checks
 from lambdacap.cli.console import Console
 from lambdacap.cli.demo import demo
 from lambdacap.cli.invoke import invoke
+from lambdacap.cli.local import local
 from lambdacap.cli.model import model
 from lambdacap.cli.open import open_page
 from lambdacap.cli.options import (
@@ -50,7 +51,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # Rich takes longer to import than all the rest of --help
 )
-local = typer.Typer(help="The local cloud, by hand.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(local, name="local")
 app.add_typer(model, name="model")
 app.add_typer(checks)
@@ -251,50 +251,6 @@ def teardown(
     removed = remove(settings, console.report, keep_image=keep_image, agree=agree)
     rest = ", but for its images" if keep_image else ""
     console.result(f"{removed.deployment.name} is gone{rest}", tables.standing_data(removed))
-
-
-@local.command("start")
-@command
-def local_start(
-    configure: Configure,
-    console: Console,
-    port: Annotated[
-        int | None, typer.Option(help="Port on 127.0.0.1. [default: a free one]", metavar="PORT", min=1, max=65535)
-    ] = None,
-) -> None:
-    """Start the local cloud; it goes on after this command."""
-    from lambdacap.local import cloud
-
-    started = cloud.start(configure().home, console.report, port)
-    console.result(started.endpoint, {"endpoint": started.endpoint, "pid": started.pid})
-
-
-@local.command("stop")
-@command
-def local_stop(configure: Configure, console: Console) -> None:
-    """Stop the local cloud; what is deployed there comes back with the next start."""
-    from lambdacap.local import cloud
-
-    stopped = cloud.stop(configure().home, console.report)
-    console.result("stopped" if stopped else "it was not running", {"stopped": stopped})
-
-
-@local.command("status")
-@command
-def local_status(configure: Configure, console: Console) -> None:
-    """Say whether the local cloud runs, and what is deployed there."""
-    from lambdacap.deployment.record import Records
-    from lambdacap.local import cloud
-
-    home = configure().home
-    found = cloud.running(home)
-    names = [d.name for d in Records(home).all(target="local")]
-    words = f"running at {found.endpoint} (process {found.pid})" if found else "not running"
-    deployments = f"; deployed: {', '.join(names)}" if names else "; nothing is deployed"
-    console.result(
-        words + deployments,
-        {"running": bool(found), "endpoint": found.endpoint if found else None, "deployments": names},
-    )
 
 
 def _step(settings: Settings, console: Console, *kinds: str) -> Deployed:

@@ -42,6 +42,23 @@ def is_held(path: Path) -> bool:
         return True
 
 
+def holder(path: Path) -> int | None:
+    """The id of the process that has the lock at `path`, or None; looking keeps nobody from taking it."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pid = os.pread(file, 20, 0).decode("ascii", "replace")
+        return int(pid) if pid.isdecimal() else None
+    else:
+        return None
+    finally:
+        os.close(file)
+
+
 def _take(path: Path, *, wait: bool) -> int:
     """A descriptor of the file at `path`, locked."""
     while True:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import importlib.util
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+from lambdacap import children
 from lambdacap.aws.hints import install_extra
-from lambdacap.deployment.lock import held
+from lambdacap.deployment.lock import held, holder
 from lambdacap.errors import LocalCloudError
-from lambdacap.events import Finished, Report, Started
+from lambdacap.events import Finished, Report, Started, Warned
 from lambdacap.images import docker_engine
+from lambdacap.local import secret
+from lambdacap.local.kept import log_file, mark_made, process_lock, remove, remove_empty, rotate
+from lambdacap.local.note import Cloud, known, read_cloud, write_cloud
+
+__all__ = ["Cloud", "discard", "known", "read_cloud", "running", "start", "stop", "variables", "write_cloud"]
 
 KIND = "local cloud"
 START_LIMIT = 60.0
@@ -33,54 +36,16 @@ CONCURRENCY = min(10, 2 * (os.cpu_count() or 1) + 2)
 10, and a small machine would do as much with fewer."""
 
 
-@dataclass(frozen=True)
-class Cloud:
-    """`endpoint` is where AWS's APIs answer, `functions` where function processes are reached.
-
-    `engine` is the Docker engine that runs images, or empty.
-    """
-
-    endpoint: str
-    functions: str
-    engine: str = ""
-
-    @property
-    def pid(self) -> int | None:
-        """The process id that the running cloud gives of itself, or None when it does not answer."""
-        answer = _get(self.functions)
-        return int(answer["pid"]) if answer and "pid" in answer and _get(f"{self.endpoint}/_ministack/health") else None
-
-
-def read_cloud(home: Path) -> Cloud:
-    """The addresses of the local cloud of `home`, whether it runs or not."""
-    try:
-        return Cloud(**json.loads(_file(home).read_text("utf-8")))
-    except FileNotFoundError as error:
-        raise LocalCloudError("there is no local cloud", hint="`lambdacap local start` starts one.") from error
-    except (ValueError, TypeError) as error:
-        raise LocalCloudError(
-            f"{_file(home)} is unreadable: {error}", hint="Delete that file and run `lambdacap local start`."
-        ) from error
-
-
-def write_cloud(home: Path, cloud: Cloud) -> None:
-    """Note the addresses for `read_cloud`, which may be looking just then: it sees the old note or the new one."""
-    draft = _file(home).with_suffix(".tmp")
-    draft.write_text(json.dumps(asdict(cloud)) + "\n", "utf-8")
-    draft.replace(_file(home))
-
-
-def known(home: Path) -> bool:
-    """Whether there is a local cloud of `home`, running or not."""
-    return _file(home).exists()
-
-
 def running(home: Path) -> Cloud | None:
-    """The local cloud of `home` if it answers."""
+    """The local cloud of `home` if it answers.
+
+    The process that the note names has to hold the cloud's lock: then nobody else listens at its address, and its
+    number has not become another process's. Who listens otherwise is told nothing.
+    """
     if not known(home):
         return None
     cloud = read_cloud(home)
-    return cloud if cloud.pid else None
+    return cloud if cloud.pid and holder(process_lock(home)) == cloud.pid and _answers(cloud) else None
 
 
 def start(home: Path, report: Report, port: int | None = None) -> Cloud:
@@ -89,7 +54,11 @@ def start(home: Path, report: Report, port: int | None = None) -> Cloud:
     It listens on 127.0.0.1 only, at `port`, or where it was before, or at a free port. Of several commands that
     start it at once, one does, and the others find it running.
     """
+    new = not home.exists()
     with held(home / "local.lock", wait=True):
+        if new:
+            secret.private(home / "local")
+            mark_made(home)
         return _start(home, report, port)
 
 
@@ -98,30 +67,50 @@ def _start(home: Path, report: Report, port: int | None) -> Cloud:
     cloud = running(home)
     if cloud and engine not in ("", cloud.engine):
         # MiniStack looks for its engine once. What is deployed comes back.
-        stop(home, report)
+        _stop(home, report)
         cloud = None
     if cloud:
-        if port and not cloud.endpoint.endswith(f":{port}"):
+        if port and cloud.port != port:
             raise LocalCloudError(
                 f"the local cloud runs at {cloud.endpoint} already", hint="`lambdacap local stop` stops it."
             )
         return cloud
     if importlib.util.find_spec("ministack") is None or importlib.util.find_spec("onnxruntime") is None:
         raise LocalCloudError("the local cloud is not installed", hint=install_extra("local"))
+    if pid := holder(process_lock(home)):
+        raise LocalCloudError(
+            f"the local cloud (process {pid}) runs, but does not answer",
+            hint="`lambdacap local stop` ends it; its log is " + str(log_file(home)),
+        )
     report(Started(KIND, "starting the local cloud"))
     before = read_cloud(home) if known(home) else None
-    port = port or (_port(before.endpoint) if before else _free_port())
-    functions_port = _port(before.functions) if before else _free_port()
-    for wanted in (port, functions_port):
-        _check_free(wanted)
-    folder = home / "local"
-    (folder / "tmp").mkdir(parents=True, exist_ok=True, mode=0o700)
-    log = folder / "cloud.log"
-    with log.open("wb") as stream:
+    port = port or (before.port if before else _free_port())
+    _check_free(port)
+    key = secret.make(home)
+    for folder in ("tmp", "docker", "state"):
+        secret.private(home / "local" / folder)
+    _let_pull(home, port, key)
+    cloud = _launch(home, port, engine)
+    report(Finished(KIND, "started", cloud.endpoint))
+    if before and before.pid:
+        report(
+            Warned(
+                "the local cloud was killed before: what was changed there in its last second, log lines, and large "
+                "images that were pushed to it are lost; `lambdacap deploy --local` makes what is missing"
+            )
+        )
+    return cloud
+
+
+def _launch(home: Path, port: int, engine: str) -> Cloud:
+    """Start the process, and wait until it answers."""
+    log = log_file(home)
+    rotate(log, always=True)
+    with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "lambdacap.local.server", str(home), str(port), str(functions_port)],
-            cwd=folder,
-            env=_environment(folder, port, engine),
+            children.python("lambdacap.local.server", home.absolute(), port),
+            cwd=home / "local",
+            env=_environment(home.absolute() / "local", port, engine),
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
@@ -133,7 +122,6 @@ def _start(home: Path, report: Report, port: int | None) -> Cloud:
             cloud = running(home)
             if cloud and cloud.pid == process.pid:
                 process.returncode = 0  # it outlives us on purpose, which Popen would warn of
-                report(Finished(KIND, "started", cloud.endpoint))
                 return cloud
             if process.poll() is not None:
                 break
@@ -152,68 +140,104 @@ def stop(home: Path, report: Report) -> bool:
 
     Returns whether it was running.
     """
-    cloud = running(home)
-    pid = cloud.pid if cloud else None
+    if holder(process_lock(home)) is None:
+        return False
+    with held(home / "local.lock", wait=True):
+        return _stop(home, report)
+
+
+def _stop(home: Path, report: Report) -> bool:
+    lock = process_lock(home)
+    # Who holds the lock is the cloud: a number alone may be another process's by now.
+    pid = holder(lock)
     if pid is None:
         return False
     report(Started(KIND, "stopping the local cloud"))
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_LIMIT
     while _alive(pid):
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline and holder(lock) == pid:
             os.kill(pid, signal.SIGKILL)
             raise LocalCloudError(
                 f"the local cloud (process {pid}) did not stop within {STOP_LIMIT:.0f} s and was killed",
-                hint="What was deployed there since its start is lost; deploy it again.",
+                hint="What was deployed there since its start may be lost; deploy it again.",
             )
         time.sleep(0.02)
     report(Finished(KIND, "stopped"))
     return True
 
 
+def variables(cloud: Cloud) -> dict[str, str]:
+    """The environment that signs AWS's own tools in at `cloud`."""
+    from lambdacap.aws.clients import LOCAL_KEY, LOCAL_REGION
+
+    return {
+        "AWS_ENDPOINT_URL": cloud.endpoint,
+        "AWS_ACCESS_KEY_ID": LOCAL_KEY,
+        "AWS_SECRET_ACCESS_KEY": cloud.secret,
+        "AWS_REGION": LOCAL_REGION,
+        "AWS_DEFAULT_REGION": LOCAL_REGION,
+    }
+
+
 def discard(home: Path, report: Report) -> None:
     """Stop the local cloud and delete all that it kept."""
     if home.is_dir():
-        with held(home / "local.lock", wait=True):
-            stop(home, report)
-            shutil.rmtree(home / "local", ignore_errors=True)
-    if home.is_dir() and not any(home.iterdir()):
-        home.rmdir()
+        try:
+            with held(home / "local.lock", wait=True):
+                _stop(home, report)
+                made = remove(home)
+            if made:
+                remove_empty(home)
+        except OSError as error:
+            raise LocalCloudError(f"what the local cloud kept cannot be deleted: {error}") from error
 
 
-def _file(home: Path) -> Path:
-    return home / "local" / "cloud.json"
+def _let_pull(home: Path, port: int, key: str) -> None:
+    """Give MiniStack's own pulls the registry's password, in a Docker configuration that only they read."""
+    pair = f"{secret.REGISTRY_USER}:{secret.registry_password(key)}"
+    auths = {f"127.0.0.1:{port}": {"auth": base64.b64encode(pair.encode()).decode()}}
+    file = home / "local" / "docker" / "config.json"
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as stream:
+        json.dump({"auths": auths}, stream)
 
 
 def _environment(folder: Path, port: int, engine: str) -> dict[str, str]:
     """MiniStack's settings (its documentation, "Configuration"), and nothing of the user's AWS set-up."""
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-    return {
-        **inherited,
-        **({"DOCKER_HOST": engine} if engine else {}),
+    # How the engine is reached, if it is not a socket of this machine.
+    engines = ("DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_TLS", "SSH_AUTH_SOCK")
+    reached = {key: os.environ[key] for key in engines if key in os.environ}
+    proxies = {key: value for key, value in os.environ.items() if key.startswith("MINISTACK_LAMBDA_PROXY_")}
+    settings = {
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "PERSIST_STATE": "1",
         "STATE_DIR": str(folder / "state"),
         "TMPDIR": str(folder / "tmp"),
+        "DOCKER_CONFIG": str(folder / "docker"),
         # As on Lambda, nothing can be written but /tmp, and there 512 MB.
         "LAMBDA_DOCKER_FLAGS": "--read-only --tmpfs /tmp:exec,size=512m",
         "LAMBDA_ACCOUNT_CONCURRENCY": str(CONCURRENCY),
         "LOG_LEVEL": "WARNING",
-        "PYTHONUNBUFFERED": "1",
+        # Its listeners that no guard stands before.
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        **proxies,
     }
+    engine_settings = {"DOCKER_HOST": engine, **reached} if engine else {}
+    return children.environment(os.environ, (), **engine_settings, **settings)
 
 
-def _get(url: str) -> dict[str, Any] | None:
+def _answers(cloud: Cloud) -> bool:
     import requests
 
     with requests.Session() as session:
         session.trust_env = False  # a proxy does not know our 127.0.0.1
+        session.auth = (secret.REGISTRY_USER, cloud.secret)
         try:
-            answer = session.get(url, timeout=PATIENCE)
-            return dict(answer.json()) if answer.ok else None
-        except (requests.RequestException, ValueError):
-            return None
+            return session.get(f"{cloud.endpoint}/_ministack/health", timeout=PATIENCE).ok
+        except requests.RequestException:
+            return False
 
 
 def _alive(pid: int) -> bool:
@@ -225,10 +249,6 @@ def _alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def _port(url: str) -> int:
-    return int(url.rpartition(":")[2])
 
 
 def _free_port() -> int:

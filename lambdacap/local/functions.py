@@ -1,4 +1,4 @@
-"""Runs the events of functions that have no container: MiniStack forwards each here, a process answers.
+"""Runs the events of functions that have no container: MiniStack hands each over, a process answers.
 
 A process runs one event at a time, and there are as many processes as events at a time: MiniStack answers 429 to
 what goes beyond `cloud.CONCURRENCY`. They are killed at the function's timeout, started anew after a crash or when the
@@ -8,33 +8,37 @@ holds from the next event on, as on AWS.
 
 from __future__ import annotations
 
-import json
-import os
 import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 from lambdacap.aws.clients import LOCAL_KEY
 from lambdacap.local.images import Images
 from lambdacap.local.log_stream import LogStream
+from lambdacap.local.note import Cloud
 from lambdacap.local.process import FunctionError, FunctionProcess, Specification
 
 IDLE = 300.0
 """Seconds without an event after which a process may end, as Lambda's do."""
 
 
-class Functions:
-    """The function processes of one local cloud."""
+Credentials = Callable[[dict[str, Any]], dict[str, str]]
+"""The configuration of a function → the variables that sign it in as its role."""
 
-    def __init__(self, home: Path, endpoint: str) -> None:
+
+class Functions:
+    """The function processes of one local cloud; `credentials` are what each may call it with."""
+
+    def __init__(self, home: Path, cloud: Cloud, credentials: Credentials) -> None:
         self._home = home
-        self._endpoint = endpoint
+        self._cloud = cloud
+        self._credentials = credentials
         self._idle: list[tuple[FunctionProcess, float]] = []  # and since when, the last one last
         self._busy: set[FunctionProcess] = set()
         self._clients: dict[tuple[str, str], Any] = {}
@@ -109,16 +113,21 @@ class Functions:
         region, name = arn.split(":")[3], arn.split(":")[6]
         function = self._client("lambda", region).get_function(FunctionName=name, Qualifier=version)
         configuration = function["Configuration"]
-        folder = Images(self._home).path(name, function["Code"]["ImageUri"].rpartition(":")[2])
+        tag = function["Code"].get("ImageUri", "").rpartition(":")[2]
+        try:
+            folder = Images(self._home).path(name, tag)
+        except ValueError as error:
+            raise FunctionError("InvalidImage", str(error)) from error
         if not folder.is_dir():
             raise FunctionError("ImageDeleted", f"{folder} is gone: run `lambdacap deploy --local` again")
+        signed_in = {**self._credentials(configuration), "AWS_ENDPOINT_URL": self._cloud.endpoint}
         return Specification(
             arn=arn,
             version=version,
             folder=folder,
             memory=configuration["MemorySize"],
             timeout=configuration["Timeout"],
-            variables=tuple(sorted(configuration.get("Environment", {}).get("Variables", {}).items())),
+            variables=tuple(sorted({**configuration.get("Environment", {}).get("Variables", {}), **signed_in}.items())),
         )
 
     def _client(self, service: str, region: str) -> Any:  # noqa: ANN401 - boto3's stubs want literals
@@ -126,59 +135,10 @@ class Functions:
             if (service, region) not in self._clients:
                 self._clients[service, region] = boto3.client(  # type: ignore[call-overload]
                     service,
-                    endpoint_url=self._endpoint,
+                    endpoint_url=self._cloud.endpoint,
                     region_name=region,
                     aws_access_key_id=LOCAL_KEY,
-                    aws_secret_access_key=LOCAL_KEY,
+                    aws_secret_access_key=self._cloud.secret,
+                    config=Config(proxies={}),
                 )
             return self._clients[service, region]
-
-
-class FunctionServer(ThreadingHTTPServer):
-    """MiniStack's Lambda proxy target on 127.0.0.1; `GET /` tells which process this is."""
-
-    daemon_threads = True
-
-    def __init__(self, functions: Functions, port: int) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.functions = functions
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: FunctionServer
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # the answer goes out in two pieces: the second would wait for the first's receipt
-
-    def do_GET(self) -> None:
-        self._answer(200, {"pid": os.getpid()})
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        try:
-            result = self.server.functions.invoke(
-                self.headers["X-Amzn-Lambda-Function-Arn"],
-                self.headers["X-Amzn-Lambda-Function-Version"],
-                self.headers["X-Amzn-Lambda-Request-Id"],
-                # MiniStack stops listening at the deadline; the answer has to come before.
-                int(self.headers["X-Amzn-Lambda-Deadline-Ms"]) / 1000 - 0.2,
-                json.loads(body),
-            )
-        except FunctionError as error:
-            self._answer(500, error.payload)
-        else:
-            self._answer(200, result)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-        """Quiet: MiniStack logs every invocation already."""
-
-    def _answer(self, status: int, content: object) -> None:
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)

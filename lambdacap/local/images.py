@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Set
 from pathlib import Path
 
 from lambdacap.images.docker_context import content
+from lambdacap.local.secret import private
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""A function's name, which is its image's (Lambda's API: FunctionName)."""
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+"""A tag (Open Container Initiative: distribution specification)."""
 
 
 class Images:
@@ -18,7 +25,10 @@ class Images:
         self.folder = home / "local" / "images"
 
     def path(self, name: str, tag: str) -> Path:
-        return self.folder / name / tag
+        """The copy's folder. Raises `ValueError` for what is no name or no tag: it may come from anybody's call."""
+        if not _TAG.fullmatch(tag):
+            raise ValueError(f"{tag!r} is no image tag")
+        return self._all(name) / tag
 
     def choose(self, name: str, recorded: str | None) -> str | None:
         """The tag `recorded` if there is a copy, else the one added last, or None."""
@@ -29,7 +39,7 @@ class Images:
         """Copy the build context (see `docker_context.content`); a copy appears whole or not at all."""
         target = self.path(name, tag)
         if not target.is_dir():
-            target.parent.mkdir(parents=True, exist_ok=True)
+            private(target.parent)
             draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=target.parent))
             for path, file in content(source, bundle).items():
                 (draft / path).parent.mkdir(parents=True, exist_ok=True)
@@ -45,12 +55,18 @@ class Images:
 
     def remove(self, name: str) -> None:
         """Delete every copy of `name`."""
-        shutil.rmtree(self.folder / name, ignore_errors=True)
+        if self._all(name).is_dir():
+            shutil.rmtree(self._all(name))
 
     def _by_age(self, name: str) -> list[str]:
         copies = [copy for copy in self._copies(name) if not copy.name.startswith(".")]
         return [copy.name for copy in sorted(copies, key=lambda copy: copy.stat().st_mtime_ns)]
 
     def _copies(self, name: str) -> list[Path]:
-        folder = self.folder / name
+        folder = self._all(name)
         return list(folder.iterdir()) if folder.is_dir() else []
+
+    def _all(self, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no function name")
+        return self.folder / name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
+
+from lambdacap.local.kept import LARGEST_LOG
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -37,6 +40,10 @@ class LogStream:
             stream.seek(self._sent)
             printed = stream.read()
         self._sent += len(printed)
+        if self._sent > LARGEST_LOG and self._file.stat().st_size == self._sent:
+            # All of it is in the log group; the process goes on at the file's new end.
+            os.truncate(self._file, 0)
+            self._sent = 0
         now = int(time.time() * 1000)
         lines = [line[:LARGEST] for line in printed.decode("utf-8", "replace").splitlines() if line] + [*more]
         if lines:

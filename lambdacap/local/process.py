@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -13,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from lambdacap import children
 from lambdacap.local.log_stream import LogStream
+from lambdacap.local.secret import private
 
 HANDLER = "handler.handler"
 """The image's CMD."""
-_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "SSL_CERT_FILE")
-"""What a function process sees of our environment: no credential, no setting."""
 
 
 @dataclass(frozen=True)
@@ -60,27 +61,34 @@ class FunctionProcess:
         self.specification = specification
         self.log = log
         self.stream = stream
-        environment = {key: os.environ[key] for key in _INHERITED if key in os.environ}
+        environment = children.environment(os.environ)
+        del environment["PYTHONSAFEPATH"]  # a container has none: the folder is the handler's own
         environment |= {
+            "AWS_DEFAULT_REGION": specification.region,
             "AWS_LAMBDA_FUNCTION_NAME": specification.name,
             "AWS_LAMBDA_FUNCTION_VERSION": specification.version,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(specification.memory),
+            "AWS_REGION": specification.region,
             "LAMBDA_TASK_ROOT": str(specification.folder),
             "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONUNBUFFERED": "1",  # Lambda has every line at once
             "_HANDLER": HANDLER,
         }
         environment |= dict(specification.variables)
-        log.parent.mkdir(parents=True, exist_ok=True)
+        private(log.parent)
+        # Nobody writes to it: it closes with this process, however that ends, and so tells the other to end.
+        watched, self._lifeline = os.pipe()
         with log.open("ab") as printed:
             process = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("worker.py"))],
+                [sys.executable, str(Path(__file__).with_name("worker.py")), str(watched)],
                 cwd=specification.folder,
                 env=environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=printed,
+                pass_fds=[watched],
+                process_group=0,
             )
+        os.close(watched)
         self._process = process
         self._events, self._results = cast("BinaryIO", process.stdin), cast("BinaryIO", process.stdout)
         self._ready = False
@@ -95,7 +103,7 @@ class FunctionProcess:
 
         def expire() -> None:
             timed_out.set()
-            self._process.kill()
+            self._kill()
 
         timer = threading.Timer(max(0.0, context["deadline"] - time.time()), expire)
         timer.start()
@@ -114,11 +122,18 @@ class FunctionProcess:
             self.stream.send()
 
     def stop(self) -> None:
-        self._process.kill()
+        self._kill()
         self._process.wait()
+        os.close(self._lifeline)
         self._results.close()
         with contextlib.suppress(BrokenPipeError):  # an unsent event died with the process
             self._events.close()
+
+    def _kill(self) -> None:
+        """It and all that it has started."""
+        if self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def _send(self, message: dict[str, object], timed_out: threading.Event) -> None:
         try:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import sys
+import threading
 import time
 import traceback
 from dataclasses import dataclass
@@ -43,7 +45,14 @@ def failure(error: BaseException) -> dict[str, object]:
     }
 
 
+def end_with(lifeline: int) -> None:
+    """Kill this process and all that it has started once the other end of the pipe is closed, whatever runs then."""
+    os.read(lifeline, 1)
+    os.killpg(0, signal.SIGKILL)
+
+
 def main() -> None:
+    threading.Thread(target=end_with, args=[int(sys.argv[1])], daemon=True).start()
     results = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     # A script's own folder comes first on the path; a container has no such folder.

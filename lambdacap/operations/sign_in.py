@@ -23,11 +23,15 @@ def sign_in(
     """
     records = Records(settings.home, None if following else lambda words: report(Warned(words)))
     settings = follow(settings, records, None if following else "local" if settings.local else "aws")
-    endpoint = None
-    if settings.local:
-        endpoint = _local_endpoint(settings, records, report, start=start)
+    here = _local_cloud(settings, records, report, start=start) if settings.local else None
+    endpoint = here.endpoint if here else None
     try:
-        aws = connect(region=settings.region, profile=settings.profile, endpoint=endpoint)
+        aws = connect(
+            region=settings.region,
+            profile=settings.profile,
+            endpoint=endpoint,
+            **({"secret": here.secret} if here else {}),
+        )
     except (SettingsError, CredentialsError) as error:
         if not following or records.all(settings.name):
             raise
@@ -52,15 +56,15 @@ def sign_in(
     return Site(aws, settings, deployment, report), records
 
 
-def _local_endpoint(settings: Settings, records: Records, report: Report, *, start: bool) -> str:
+def _local_cloud(settings: Settings, records: Records, report: Report, *, start: bool) -> cloud.Cloud:
     if start:
-        return cloud.start(settings.home, report).endpoint
+        return cloud.start(settings.home, report)
     running = cloud.running(settings.home)
     if running:
-        return running.endpoint
+        return running
     if records.all(settings.name, "local"):
         # What is deployed there comes back with the cloud.
-        return cloud.start(settings.home, report).endpoint
+        return cloud.start(settings.home, report)
     raise DeploymentError(
         f"nothing named {settings.name!r} is deployed on this machine",
         hint="`lambdacap deploy --local` deploys it.",

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from lambdacap.aws.clients import translated
 from lambdacap.deployment.record import Deployment, Records, follow
-from lambdacap.errors import DeploymentError
+from lambdacap.errors import DeploymentError, LocalCloudError
 from lambdacap.events import Report, silent
+from lambdacap.local import cloud
 from lambdacap.operations.sign_in import sign_in
 from lambdacap.resources import RESOURCES, Change, Site, State, find_all
 from lambdacap.resources.function.function import PROXY_VARIABLE, Function
@@ -87,5 +88,11 @@ def locate(settings: Settings) -> Deployment:
             else f"nothing named {settings.name!r} is deployed",
             hint=f"`lambdacap deploy{' --local' if settings.local or not unfinished else ''}` "
             + ("finishes it." if unfinished else "deploys to this machine, without --local to AWS."),
+        )
+    if deployment.target == "local" and cloud.known(settings.home) and cloud.running(settings.home) is None:
+        # At its address may be a program of somebody else's, who would get the photo and the key.
+        raise LocalCloudError(
+            f"the local cloud does not answer at {deployment.url}",
+            hint="`lambdacap local start` starts it, with what was deployed there.",
         )
     return deployment

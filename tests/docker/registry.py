@@ -261,7 +261,7 @@ def _api(registry: Registry, cloud: str) -> Iterator[None]:
                 else:
                     self._answer(200, {"imageDetails": images})
             else:
-                headers = {key: value for key, value in self.headers.items() if key.lower() != "host"}
+                headers = dict(self.headers)  # with the Host, which is signed
                 answer = requests.request(self.command, cloud + self.path, data=body, headers=headers, timeout=60)
                 self._answer(answer.status_code, answer.content, answer.headers.get("Content-Type", ""))
 

@@ -104,7 +104,8 @@ def test_the_live_and_the_previous_image_stay_in_the_repository(
         return digest
 
     def kept() -> set[str]:
-        aws = connect(region=None, profile=None, endpoint=cloud.read_cloud(own_cloud.home).endpoint)
+        here = cloud.read_cloud(own_cloud.home)
+        aws = connect(region=None, profile=None, endpoint=here.endpoint, secret=here.secret)
         listed = aws.ecr.list_images(repositoryName=own_cloud.environ["LAMBDACAP_NAME"])["imageIds"]
         return {image["imageDigest"] for image in listed}
 

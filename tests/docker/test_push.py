@@ -52,7 +52,7 @@ def gate(registry: Registry) -> Registry:
 
 
 @pytest.fixture
-def aws(with_engine: Command, gate: Registry) -> Command:
+def aws(with_engine: Command, gate: Registry, cloud_home: Path) -> Command:
     """The command with credentials of an account whose registry is ours, and an image of two layers to push."""
     folder = with_engine.folder / "image"
     folder.mkdir()
@@ -60,8 +60,8 @@ def aws(with_engine: Command, gate: Registry) -> Command:
     (folder / "model.bin").write_bytes(os.urandom(SIZE))
     (folder / "handler.py").write_bytes(os.urandom(1000))
     credentials = {
+        **cloud.variables(cloud.read_cloud(cloud_home)),
         "AWS_ACCESS_KEY_ID": ACCOUNT,
-        "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_ENDPOINT_URL": gate.endpoint,
         "LAMBDACAP_IMAGE": str(folder),
         "LAMBDACAP_REGION": REGION,

@@ -11,6 +11,9 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from lambdacap.aws.clients import LOCAL_KEY
+from lambdacap.local.cloud import Cloud
+
 ACCOUNT = "000000000000"
 VOLATILE = {
     "ResponseMetadata",
@@ -38,15 +41,14 @@ VOLATILE = {
 
 
 class Account:
-    """The local cloud at `endpoint`, seen without lambdacap."""
+    """The local cloud, seen without lambdacap."""
 
-    def __init__(self, endpoint: str, home: Path) -> None:
+    def __init__(self, cloud: Cloud, home: Path) -> None:
         self.home = home
-        self._endpoint = endpoint
-        session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")  # noqa: S106
+        session = boto3.Session(LOCAL_KEY, cloud.secret, region_name="us-east-1")
         services = ("ecr", "iam", "logs", "lambda", "apigateway", "sns", "cloudwatch", "budgets")
         self.ecr, self.iam, self.logs, self.lambda_, self.gateway, self.sns, self.cloudwatch, self.budgets = (
-            session.client(service, endpoint_url=endpoint)  # type: ignore[call-overload]
+            session.client(service, endpoint_url=cloud.endpoint)  # type: ignore[call-overload]
             for service in services
         )
 

@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple
@@ -243,15 +243,16 @@ def benches(folder: Path, number: int) -> Iterator[list[Bench]]:
                 (own / "local").mkdir(parents=True)
                 # Functions run from the cloud's copies of images, whoever made those.
                 (home / "local" / "images").mkdir(exist_ok=True)
-                (own / "local" / "images").symlink_to(home / "local" / "images")
+                for name in ("images", "secret", "process.lock"):
+                    (own / "local" / name).symlink_to(home / "local" / name)
                 # A record keeps the cloud from being stopped with the last teardown.
                 Records(own).save(Deployment("keeps-the-cloud", target="local", account=ACCOUNT, region=REGION))
                 proxy = stack.enter_context(proxying(started.endpoint))
-                cloud.write_cloud(own, cloud.Cloud(proxy.url, started.functions))
+                cloud.write_cloud(own, replace(started, endpoint=proxy.url))
                 working = folder / f"folder-{index}"
                 working.mkdir()
                 run = stack.enter_context(commands(working, own))
-                made.append(Bench(f"fault-{index}", proxy, run, Account(started.endpoint, own), images))
+                made.append(Bench(f"fault-{index}", proxy, run, Account(started, own), images))
             yield made
     finally:
         cloud.discard(home, silent)

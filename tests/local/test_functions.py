@@ -139,8 +139,15 @@ def test_the_process_sees_nothing_of_ours(ask: Ask, settings: Settings, monkeypa
     monkeypatch.setenv("MY_SECRET", "very-secret")
     environ: dict[str, str] = ask().json()["environ"]
     assert "very-secret" not in json.dumps(environ)
-    assert not [key for key in environ if key.startswith(("AWS_", "DOCKER_")) and "LAMBDA" not in key]
-    assert not [key for key in environ if "KEY" in key or "SECRET" in key or "TOKEN" in key]
+    # As on Lambda it is signed in as its role, and nobody else.
+    role = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+    place = {"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"}
+    known = {key for key in environ if key.startswith(("AWS_", "DOCKER_")) and "LAMBDA" not in key}
+    assert known == role | place
+    assert {key for key in environ if "KEY" in key or "SECRET" in key or "TOKEN" in key} == role
+    assert environ["AWS_ACCESS_KEY_ID"].startswith("ASIA")
+    assert cloud.read_cloud(settings.home).secret not in environ.values()
+    assert "PYTHONSAFEPATH" not in environ
     assert environ["AWS_LAMBDA_FUNCTION_NAME"] == settings.name
     assert environ["LAMBDA_TASK_ROOT"].startswith(str(settings.home / "local" / "images" / settings.name))
 

@@ -15,7 +15,7 @@ from lambdacap.aws.clients import Aws, connect
 from lambdacap.deployment.record import Records
 from lambdacap.errors import DeploymentError
 from lambdacap.events import Event, Finished, silent
-from lambdacap.local.cloud import read_cloud, write_cloud
+from lambdacap.local.cloud import read_cloud, variables, write_cloud
 from lambdacap.local.images import Images
 from lambdacap.operations import deploy
 from lambdacap.operations.status import status
@@ -127,9 +127,8 @@ class TestOnAws:
     @pytest.fixture
     def aws(self, cloud_home: Path, lambdacap: Command, name: str) -> Command:
         environ = {
+            **variables(read_cloud(cloud_home)),
             "AWS_ACCESS_KEY_ID": ACCOUNT,
-            "AWS_SECRET_ACCESS_KEY": "secret",
-            "AWS_ENDPOINT_URL": read_cloud(cloud_home).endpoint,
             "LAMBDACAP_REGION": "eu-central-1",
             "LAMBDACAP_NAME": name,
         }

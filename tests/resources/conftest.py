@@ -47,7 +47,8 @@ def proxy(site: Site) -> Iterator[Proxy]:
 @pytest.fixture
 def aside(site: Site, proxy: Proxy, seen: Seen) -> Site:
     """The site behind the proxy; waiting takes no time."""
-    aws = connect(region=None, profile=None, endpoint=proxy.url)
+    secret = read_cloud(site.settings.home).secret
+    aws = connect(region=None, profile=None, endpoint=proxy.url, secret=secret)
     return replace(site, aws=aws, report=seen.events.append, sleep=seen.slept.append)
 
 

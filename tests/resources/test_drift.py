@@ -39,7 +39,8 @@ def standing(cloud_home: Path) -> Iterator[Settings]:
 
 @pytest.fixture
 def site(standing: Settings, no_engine: None) -> Site:  # noqa: ARG001 - for its effect
-    aws = connect(region=None, profile=None, endpoint=read_cloud(standing.home).endpoint)
+    here = read_cloud(standing.home)
+    aws = connect(region=None, profile=None, endpoint=here.endpoint, secret=here.secret)
     blank = Deployment(standing.name, target="local", account=ACCOUNT, region=REGION)
     return Site(aws, standing, Records(standing.home).load(blank), silent)
 

@@ -11,14 +11,14 @@ from botocore.exceptions import ClientError
 from lambdacap.aws.clients import code, found, retry, text
 from lambdacap.errors import AwsError
 from lambdacap.events import Progress, Warned
-from lambdacap.local.cloud import read_cloud
+from lambdacap.local.note import FUNCTION_PROCESS
 from lambdacap.resources.function.release import LATEST, LIVE, go_live, release, rest, settle, start, unhindered
 from lambdacap.resources.resource import Change, Properties, Resource, Site, State, check_owner
 from lambdacap.resources.role import Role, role_name
 
 T = TypeVar("T")
 PROXY_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"
-"""Where MiniStack forwards the function's events instead of running a container (its documentation)."""
+"""Where MiniStack sends the function's events instead of running a container (its documentation)."""
 
 ROLE_LIMIT = 150.0
 """Seconds until a new role can be assumed at the latest: IAM is eventually consistent."""
@@ -70,7 +70,7 @@ class Function(Resource):
         resources, settings = site.deployment.resources, site.settings
         environment = {} if settings.origin == "*" else {"CORS_ORIGIN": settings.origin}
         if site.deployment.target == "local" and not settings.docker:
-            environment[PROXY_VARIABLE] = read_cloud(settings.home).functions
+            environment[PROXY_VARIABLE] = FUNCTION_PROCESS
         return {
             "state": "Active",
             "image": resources.get("image", {}).get("uri"),

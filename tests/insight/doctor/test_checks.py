@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
+from lambdacap.aws.clients import LOCAL_KEY
 from lambdacap.events import silent
 from lambdacap.images.docker_engine import Engine
 from lambdacap.insight.doctor import aws as doctor_aws
@@ -19,7 +20,7 @@ from lambdacap.insight.doctor import checks
 from lambdacap.insight.doctor.checks import architecture, room
 from lambdacap.insight.doctor.finding import FAIL, OK, WARN, Finding
 from lambdacap.insight.policy import Scope, document, statements
-from lambdacap.local.cloud import read_cloud
+from lambdacap.local.cloud import read_cloud, variables
 from lambdacap.operations import deploy
 from lambdacap.settings import Settings
 from tests.aws.test_clients import IDENTITY, refusal
@@ -41,7 +42,7 @@ def by_check(findings: list[Any]) -> dict[str, Finding]:
 @pytest.fixture
 def aws(shared: Command, tmp_path: Path) -> Command:
     """The command as on AWS, which is the session's local cloud; its records are its own."""
-    keys = {**KEYS, "AWS_ACCESS_KEY_ID": "test", "AWS_ENDPOINT_URL": read_cloud(shared.home).endpoint}
+    keys = {**KEYS, **variables(read_cloud(shared.home))}
     return replace(shared, home=tmp_path / "records", environ={**shared.environ, **keys, "LAMBDACAP_REGION": REGION})
 
 
@@ -183,7 +184,7 @@ class TestOnAws:
 
 def root(aws: Command, service: str) -> Any:  # noqa: ANN401 - any service's client
     """A client of the account's root, who may everything."""
-    session: Any = boto3.Session("test", "test", region_name=REGION)
+    session: Any = boto3.Session(LOCAL_KEY, aws.environ["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
     return session.client(service, endpoint_url=aws.environ["AWS_ENDPOINT_URL"])
 
 
