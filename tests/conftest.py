@@ -34,6 +34,7 @@ from tests.tiers import (  # noqa: F401 - pytest's hooks
     pytest_sessionfinish,
     pytest_terminal_summary,
     pytest_testnodedown,
+    pytest_xdist_make_scheduler,
 )
 
 STUB = Path(__file__).parent / "stub_image"

@@ -21,6 +21,8 @@ SLOW = (
     "test_package.py",
 )
 """Folders and files whose tests all take long; of others, those with the mark."""
+SHARING = ("docker", "browser")
+"""Folders whose tests share what there is but one of on a machine: they run one after the other."""
 TIERS = {
     "docker": "need a Docker engine",
     "browser": "need Chromium",
@@ -37,18 +39,27 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what lies in a tier's folder; what shares a module's fixtures stays in one process.
-
-    The tests of the engine stay in one too, since they count its containers, and those of the browser share one.
-    """
+    """Mark what lies in a tier's folder, or is listed above."""
     path = item.path.relative_to(HERE)
-    folder = path.parts[0]
-    if folder in ("docker", "browser"):
-        item.add_marker(folder)
-    elif folder in SLOW or path.as_posix() in SLOW:
+    if path.parts[0] in SHARING:
+        item.add_marker(path.parts[0])
+    elif path.parts[0] in SLOW or path.as_posix() in SLOW:
         item.add_marker("slow")
-    if item.config.pluginmanager.hasplugin("xdist"):
-        item.add_marker(pytest.mark.xdist_group(folder if folder in ("docker", "browser") else path.as_posix()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa: ANN401 - xdist's own
+    """With `--dist loadfile`, give a process whole files, and of the folders in SHARING all of them."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):  # type: ignore[misc] # untyped
+        def _split_scope(self, nodeid: str) -> str:
+            folder = Path(nodeid).parts[1]
+            return folder if folder in SHARING else str(super()._split_scope(nodeid))
+
+    return ByFile(config, log)
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
