@@ -6,6 +6,7 @@ The tag of an image is a hash of what it is built from, so that the same content
 from __future__ import annotations
 
 import hashlib
+import io
 import tarfile
 import tempfile
 from functools import lru_cache
@@ -15,6 +16,7 @@ from typing import IO
 from lambdacap.errors import SettingsError
 from lambdacap.events import Report, Warned
 from lambdacap.images import left_out
+from lambdacap.images.docker_stages import labelled
 
 
 def context_files(folder: Path) -> list[str]:
@@ -85,16 +87,19 @@ def content_tag(folder: Path, architecture: str, base_image: str | None = None, 
 def context(folder: Path, bundle: Path | None = None) -> IO[bytes]:
     """The build context as a tar that depends on nothing but the content: no times, owners or umask.
 
+    But every stage of its Dockerfile has our label, which names the folder, see `docker_stages`.
     A file without a name, for a model may be larger than memory allows twice; closing it deletes it.
     """
     stream = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for path, file in content(folder, bundle).items():
             entry = tarfile.TarInfo(path)
-            entry.size = file.stat().st_size
             entry.mode = _mode(file)
             with file.open("rb") as opened:
-                tar.addfile(entry, opened)
+                sent = io.BytesIO(labelled(opened.read(), folder)) if path == "Dockerfile" else opened
+                entry.size = sent.seek(0, io.SEEK_END)
+                sent.seek(0)
+                tar.addfile(entry, sent)
     stream.seek(0)
     return stream
 

@@ -12,6 +12,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -121,9 +122,29 @@ def forget_broken_helper(engine: DockerClient, report: Report) -> None:
             engine.api.reload_config(file.name)
 
 
+@contextlib.contextmanager
+def asking(what: str) -> Iterator[None]:
+    """Talk to the engine: "`what`: why" is the `EngineError` for all that the SDK and what is under it raise.
+
+    An engine that dies ends its answer in the middle, which each of the libraries calls something else.
+    """
+    from docker.errors import APIError, DockerException, StreamParseError
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except APIError as error:
+        raise EngineError(f"{what}: {root_cause(error)}") from error
+    except (DockerException, StreamParseError, HTTPError, HTTPException, OSError) as error:
+        raise EngineError(
+            f"{what}: the Docker engine broke off ({root_cause(error)})",
+            hint="Does it still run? `docker version` asks it. Then run the same command again.",
+        ) from error
+
+
 def root_cause(error: BaseException) -> str:
-    """The innermost message, without the wrapping of three HTTP libraries."""
-    while error.__cause__ or error.__context__:
+    """The engine's own words if it said any, else the innermost message, without the wrapping of three libraries."""
+    while not getattr(error, "explanation", None) and (error.__cause__ or error.__context__):
         error = error.__cause__ or error.__context__ or error
     return str(getattr(error, "explanation", None) or error)
 

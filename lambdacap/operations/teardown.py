@@ -10,7 +10,7 @@ from lambdacap.aws.clients import TAG, translated
 from lambdacap.deployment.record import Deployment, Records
 from lambdacap.errors import AwsError, CredentialsError, DeploymentError, EngineError, LambdacapError, NotOursError
 from lambdacap.events import Finished, Report, Warned
-from lambdacap.images import docker_engine, docker_image
+from lambdacap.images import docker_engine, docker_stages
 from lambdacap.local import cloud
 from lambdacap.local.images import Images
 from lambdacap.operations.sign_in import sign_in
@@ -69,7 +69,7 @@ def teardown(
         if site.settings.local and not records.in_use("local") and _bare(site):
             cloud.discard(site.settings.home, report)
     if not keep_image and not records.all(settings.name):
-        _discard_images(settings.name, report)
+        _discard_images(site.settings, report)
     return found
 
 
@@ -179,14 +179,14 @@ def _bare(site: Site) -> bool:
         return not site.aws.tagging.get_resources(TagFilters=[{"Key": TAG}])["ResourceTagMappingList"]
 
 
-def _discard_images(name: str, report: Report) -> None:
+def _discard_images(settings: Settings, report: Report) -> None:
     """Give back the room that the images take on this machine, if there is an engine to ask."""
     try:
         engine = docker_engine.connect()
     except EngineError:
         return
     with contextlib.closing(engine):
-        docker_image.discard(engine, name, report)
+        docker_stages.discard(engine, settings.name, report, settings.image)
 
 
 def _place(site: Site) -> str:

@@ -9,16 +9,12 @@ from typing import Any
 from lambdacap.aws.clients import found
 from lambdacap.errors import AwsError
 from lambdacap.events import Progress
-from lambdacap.images import docker_context, docker_engine, docker_image
+from lambdacap.images import docker_context, docker_engine, docker_image, docker_push
 from lambdacap.local.images import Images
+from lambdacap.resources import manifest
 from lambdacap.resources.repository import local_uri
 from lambdacap.resources.resource import Change, Properties, Resource, Site, State
 
-MANIFESTS = (
-    "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.oci.image.manifest.v1+json",
-)
-"""What Lambda runs (its guide: create a function from a container image)."""
 _DELETED_AT_ONCE = 100
 """As many as BatchDeleteImage takes."""
 
@@ -60,10 +56,8 @@ class Image(Resource):
             site.report(Progress(self.kind, "no Docker engine here: keeping a copy of the folder instead"))
             Images(site.settings.home).add(site.name, tag, site.settings.image, site.settings.bundle)
             return _snapshot_state(site, tag)
-        digest = self._pushed(site, tag)
-        if digest is None:
-            digest = self._build_and_push(site, tag)
-        return _pushed_state(site, tag, digest)
+        digest = self._pushed(site, tag) or self._build_and_push(site, tag)
+        return _pushed_state(site, tag, manifest.settle(site, tag, digest))
 
     def update(self, site: Site, state: State, change: Change) -> State:  # noqa: ARG002 - a new content is a new image
         return self.create(site)
@@ -88,12 +82,11 @@ class Image(Resource):
         if not (answer and answer["imageDetails"]):  # the local cloud answers with an empty list
             return None
         image = answer["imageDetails"][0]
-        manifest = image.get("imageManifestMediaType", MANIFESTS[0])
-        if manifest not in MANIFESTS:
+        kind = image.get("imageManifestMediaType", manifest.MANIFESTS[0])
+        if kind not in (*manifest.MANIFESTS, *manifest.INDEXES):
             raise AwsError(
-                f"{site.name}:{tag} in ECR is a {manifest}, which Lambda does not run",
-                hint="It takes a single image, without index and attestations: delete that tag, and let lambdacap "
-                "build and push it.",
+                f"{site.name}:{tag} in ECR is a {kind}, which Lambda does not run",
+                hint="It takes a container image: delete that tag, and let lambdacap build and push it.",
             )
         return image["imageDigest"]
 
@@ -105,12 +98,12 @@ class Image(Resource):
 
         with contextlib.closing(docker_engine.connect()) as engine:
             docker_image.build(engine, site.settings, tag, site.report)
-            pushed = docker_image.push(engine, site.settings, tag, repository, authorize, site.report)
+            pushed = docker_push.push(engine, site.settings, tag, repository, authorize, site.report)
         # Engines have said "pushed" of what never arrived; the repository's word counts.
         digest = self._pushed(site, tag)
-        if digest != pushed:
+        if digest is None or pushed not in ("", digest):
             raise AwsError(
-                f"the engine pushed {repository}:{tag} as {pushed}, but ECR has {digest or 'nothing'} there",
+                f"the engine pushed {repository}:{tag} as {pushed or 'it is'}, but ECR has {digest or 'nothing'} there",
                 hint="Run the same command again; if it stays so, look at the engine's own log.",
             )
         return digest

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -26,6 +27,8 @@ from typing import Any
 
 import requests
 
+from lambdacap.resources.manifest import INDEXES, MANIFESTS
+
 ENGINE = Path(__file__).with_name("engine")
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
@@ -36,7 +39,6 @@ PASSWORDS = {
 }
 EXPIRED = "Your authorization token has expired. Reauthenticate and try again."
 _CHUNK = 1 << 16
-_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 
 @dataclass
@@ -57,16 +59,21 @@ class Registry:
     tokens: int = 0
     cuts: int = 0
     expired: set[str] = field(default_factory=set)
+    untagged: set[tuple[str, str]] = field(default_factory=set)
 
-    def describe(self, repository: str, tag: str) -> dict[str, Any] | None:
-        """The image as the registry itself tells of it."""
-        answer = requests.head(
-            f"http://127.0.0.1:{self.port}/v2/{repository}/manifests/{tag}",
-            headers={"Accept": _MANIFEST},
+    def manifest(self, repository: str, reference: str) -> requests.Response:
+        """What is there under a tag or digest."""
+        return requests.get(
+            f"http://127.0.0.1:{self.port}/v2/{repository}/manifests/{reference}",
+            headers={"Accept": ", ".join((*MANIFESTS, *INDEXES))},
             auth=("AWS-1", "first"),
             timeout=10,
         )
-        if not answer.ok:
+
+    def describe(self, repository: str, tag: str) -> dict[str, Any] | None:
+        """The image as the registry itself tells of it."""
+        answer = self.manifest(repository, tag)
+        if not answer.ok or (repository, tag) in self.untagged:
             return None
         return {
             "imageDigest": answer.headers["Docker-Content-Digest"],
@@ -74,6 +81,17 @@ class Registry:
             "imageTags": [tag],
             "imagePushedAt": time.time(),
         }
+
+    def put(self, repository: str, reference: str, manifest: str, media_type: str) -> None:
+        answer = requests.put(
+            f"http://127.0.0.1:{self.port}/v2/{repository}/manifests/{reference}",
+            data=manifest,
+            headers={"Content-Type": media_type},
+            auth=("AWS-1", "first"),
+            timeout=10,
+        )
+        assert answer.ok, answer.text
+        self.untagged.discard((repository, reference))
 
     def tags(self, repository: str) -> list[str]:
         url = f"http://127.0.0.1:{self.port}/v2/{repository}/tags/list"
@@ -85,9 +103,8 @@ class Registry:
 def ecr(folder: Path, cloud: str) -> Iterator[Registry]:
     """The registry and its API before the local cloud at `cloud`, known to the engine until the end."""
     registry = Registry()
-    address = json.loads(subprocess.check_output(["ip", "-json", "address", "show", "lambdacap0"]))
     # An address of this machine, but not 127.0.0.1: engines skip the certificate there.
-    host = next(info["local"] for info in address[0]["addr_info"] if info["family"] == "inet")
+    host = subprocess.check_output([ENGINE, "address"], text=True).strip()
     with ExitStack() as stack:
         # Another run on this machine would have the same name and port; the lock goes with the process.
         fcntl.flock(stack.enter_context(ENGINE.open("rb")), fcntl.LOCK_EX)
@@ -191,11 +208,13 @@ def _gate(folder: Path, registry: Registry, host: str) -> Iterator[None]:
                 self.wfile.write(content)
 
         def _body(self, token: str) -> Iterator[bytes]:
-            registry.uploads += self.command == "PATCH"
+            # Docker's own image store sends layers with PATCH, containerd's with PUT.
+            uploads = "/blobs/uploads/" in self.path and self.command in ("PATCH", "PUT")
+            registry.uploads += uploads
             arrived = 0
             for piece in self._pieces():
                 arrived += len(piece)
-                if self.command == "PATCH":
+                if uploads:
                     registry.sent += len(piece)
                 expires = registry.expire_after is not None and arrived > registry.expire_after
                 if expires and len(registry.expired) < registry.expire_times:
@@ -260,12 +279,33 @@ def _api(registry: Registry, cloud: str) -> Iterator[None]:
                     self._answer(400, {"__type": "ImageNotFoundException", "message": "no such image"})
                 else:
                     self._answer(200, {"imageDetails": images})
+            elif action == "BatchGetImage":
+                (image,) = data["imageIds"]
+                there = registry.manifest(data["repositoryName"], image["imageDigest"])
+                self._answer(200, {"images": [{"imageManifest": there.text}] if there.ok else []})
+            elif action == "BatchDeleteImage" and "imageTag" in data["imageIds"][0]:
+                registry.untagged |= {(data["repositoryName"], image["imageTag"]) for image in data["imageIds"]}
+                self._answer(200, {})
+            elif action == "PutImage":
+                self._put(data["repositoryName"], data["imageManifest"], data)
             else:
                 headers = dict(self.headers)  # with the Host, which is signed
                 answer = requests.request(self.command, cloud + self.path, data=body, headers=headers, timeout=60)
                 self._answer(answer.status_code, answer.content, answer.headers.get("Content-Type", ""))
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = respond  # noqa: N815 - http.server's names
+
+        def _put(self, repository: str, manifest: str, data: dict[str, Any]) -> None:
+            """As ECR does where tags are immutable."""
+            digest = "sha256:" + hashlib.sha256(manifest.encode()).hexdigest()
+            tag = data.get("imageTag")
+            if tag and registry.describe(repository, tag):
+                self._answer(400, {"__type": "ImageTagAlreadyExistsException", "message": f"{tag} already exists"})
+            elif not tag and registry.manifest(repository, digest).ok:
+                self._answer(400, {"__type": "ImageAlreadyExistsException", "message": f"{digest} already exists"})
+            else:
+                registry.put(repository, tag or digest, manifest, data["imageManifestMediaType"])
+                self._answer(200, {})
 
         def _answer(self, status: int, content: object, media_type: str = "application/x-amz-json-1.1") -> None:
             body = content if isinstance(content, bytes) else json.dumps(content).encode()

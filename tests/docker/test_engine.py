@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import docker
 import pytest
 
 from tests.command import Command
@@ -22,15 +21,6 @@ def build(with_engine: Command) -> Command:
     (with_engine.folder / "image" / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n", "utf-8")
     environ = {**with_engine.environ, "LAMBDACAP_IMAGE": "image", "DOCKER_HOST": ""}
     return replace(with_engine, environ=environ)
-
-
-@pytest.fixture
-def engine_socket(engine: docker.DockerClient, with_engine: Command) -> str:
-    assert engine.ping()
-    address = with_engine.environ["DOCKER_HOST"]
-    if not address.startswith("unix://"):
-        pytest.skip(f"the engine is at {address}, and contexts here name its socket")
-    return address
 
 
 def test_the_context_in_use(build: Command, engine_socket: str) -> None:
