@@ -51,7 +51,7 @@ def test_a_foreign_page_may_not_show_ours_in_a_frame(browser: Browser, api: str)
 
 
 # What a page can send without asking first: it need not read the answer to do harm.
-_ATTACK = """async ([cloud, function]) => {
+_ATTACK = """async ([cloud, wanted]) => {
   const outcomes = {};
   const attempt = async (name, path, options) => {
     try {
@@ -59,7 +59,7 @@ _ATTACK = """async ([cloud, function]) => {
       outcomes[name] = reply.type === "opaque" ? "opaque" : `${reply.status} ${await reply.text()}`;
     } catch (error) { outcomes[name] = "refused"; }
   };
-  const body = JSON.stringify(function);
+  const body = JSON.stringify(wanted);
   const type = { "Content-Type": "text/plain" };
   const functions = "/2015-03-31/functions";
   await attempt("create", functions, { method: "POST", mode: "no-cors", headers: type, body });
