@@ -6,7 +6,9 @@ The only module that makes boto3 clients. botocore itself retries throttling, 5x
 
 from __future__ import annotations
 
+import html
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -51,6 +53,8 @@ READ_TIMEOUT = 60.0
 START_MARGIN = 60.0
 """Seconds that an invocation may take beyond the function's timeout: Lambda fetches the image and starts it first."""
 
+_PAGE = 200
+"""Characters of a page that a message may have."""
 _MAKING = ("Create", "Subscribe")
 """How the names of calls begin that make another one when they are made twice."""
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
@@ -300,11 +304,11 @@ def translated(aws: Aws | None = None) -> Iterator[None]:
         operation = aws.operation if aws else ""
         if aws and aws.endpoint:
             raise LocalCloudError(
-                f"the local cloud at {aws.endpoint} did not answer {operation}: {error}",
+                f"the local cloud at {aws.endpoint} did not answer {operation}: {_plain(str(error))}",
                 hint="`lambdacap local status` says whether it runs; `lambdacap local start` starts it.",
             ) from error
         raise AwsError(
-            f"AWS did not answer {operation}: {error}" if operation else str(error),
+            f"AWS did not answer {operation}: {_plain(str(error))}" if operation else _plain(str(error)),
             operation=operation,
             hint="Check the network and the region, then run the same command again: it goes on where it was.",
         ) from error
@@ -316,8 +320,17 @@ def code(error: ClientError) -> str:
 
 
 def text(error: ClientError) -> str:
-    """AWS's own message."""
-    return str(error.response.get("Error", {}).get("Message", "")).strip()
+    """AWS's own message; of an HTML page, which a proxy or a gateway puts in its place, the title."""
+    return _plain(str(error.response.get("Error", {}).get("Message", "")).strip())
+
+
+def _plain(words: str) -> str:
+    """`words` as they are, or what a page says in its title or heading, in one line that a terminal shows."""
+    if not re.search(r"<(!doctype|html|head|body|title)\b", words, re.IGNORECASE):
+        return words
+    title = re.search(r"<(title|h1)[^>]*>(.*?)</\1>", words, re.IGNORECASE | re.DOTALL)
+    said = " ".join(re.sub(r"<[^>]*>", " ", html.unescape(title[2] if title else words)).split())
+    return f"a web page in place of an answer: {said[:_PAGE]}"
 
 
 def found(call: Callable[[], T], *missing: str) -> T | None:

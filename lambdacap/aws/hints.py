@@ -21,6 +21,8 @@ _BY_PHRASE = {
     "and let `lambdacap push` build it anew.",
     "source image": "The image has left the repository: `lambdacap push` puts it there again.",
     "permission to access the ecr image": "The repository must let Lambda pull: `lambdacap deploy` mends its policy.",
+    "base path mapping": "A custom domain of yours leads to this API: remove its mapping, then run the command again.",
+    "usage plan": "A usage plan of yours is good for this API: take its stage out there, then run the command again.",
     "update is in progress": "Somebody else is changing the function: wait for them, then run the same command again.",
 }
 """Parts of messages, in lower case. They come before the codes, which say less."""

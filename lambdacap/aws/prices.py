@@ -74,13 +74,13 @@ def prices(aws: Aws, architecture: str) -> Prices:
 
 def _products(aws: Aws, service: str) -> list[Any]:
     """A service's products in the region, in the form of the guide's "Reading a price list"."""
-    answer = aws.pricing.get_products(
+    pages = aws.pricing.get_paginator("get_products").paginate(
         ServiceCode=service,
         Filters=[{"Type": "TERM_MATCH", "Field": "regionCode", "Value": aws.region}],
         FormatVersion="aws_v1",
-        MaxResults=100,
+        PaginationConfig={"PageSize": 100},
     )
-    return [json.loads(product) for product in answer["PriceList"]]
+    return [json.loads(product) for page in pages for product in page["PriceList"]]
 
 
 def _price(products: list[Any], attribute: str, value: str) -> float:

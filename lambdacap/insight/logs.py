@@ -35,6 +35,13 @@ _REPORT = {
     "Memory Size": "memory_mb",
     "Max Memory Used": "used_mb",
 }
+_METRICS = {
+    "durationMs": "duration_ms",
+    "billedDurationMs": "billed_ms",
+    "initDurationMs": "init_ms",
+    "memorySizeMB": "memory_mb",
+    "maxMemoryUsedMB": "used_mb",
+}
 _BAD = re.compile(
     r"Traceback \(most recent call last\)|^\[?(ERROR|CRITICAL|FATAL)\b|\"errorType\"|Runtime\.\w+Error"
     r"|^INIT_REPORT .*Status: (error|timeout)"
@@ -119,6 +126,13 @@ class Entries:
             request.fields["death"] = " ".join(death[3].split())
             return None
         content = _json(message)
+        if content and str(content.get("type", "")).startswith("platform."):
+            self._take_platform(line.time, content)
+            return None
+        if content and {"timestamp", "level", "message"} <= content.keys():
+            level, words = str(content["level"]), content["message"]
+            told = words if isinstance(words, str) else json.dumps(words)
+            return Entry(line.time, text=f"[{level}] {told}", bad=level in ("ERROR", "CRITICAL", "FATAL"))
         if content and content.get("event") == "init":
             return Entry(line.time, fields=content)
         if content and content.get("event") in ("request", "warm") and content.get("request_id"):
@@ -129,6 +143,22 @@ class Entries:
         if not message.strip() or message.startswith("INIT_START ") or _EMULATOR.match(message):
             return None
         return Entry(line.time, text=message, bad=self._is_bad(line.stream, message))
+
+    def _take_platform(self, time: int, content: Mapping[str, Any]) -> None:
+        """Lambda's own lines in its JSON format (Lambda's guide: advanced logging controls)."""
+        record = content.get("record")
+        if not isinstance(record, dict) or not record.get("requestId"):
+            return
+        if content["type"] not in ("platform.start", "platform.report"):
+            return
+        request = self._open.setdefault(str(record["requestId"]), _Request(time))
+        if content["type"] == "platform.report":
+            request.reported = True
+            metrics = record.get("metrics", {})
+            request.add({_METRICS[key]: float(value) for key, value in metrics.items() if key in _METRICS})
+            if record.get("status", "success") != "success":
+                request.answered = True  # there will be no other answer
+                request.fields["outcome"] = record["status"]
 
     def _is_bad(self, stream: str, message: str) -> bool:
         """Whether it is an error, or a line of a stack trace that came line by line."""

@@ -10,8 +10,9 @@ from lambdacap.deployment.record import Deployment, Records
 from lambdacap.errors import DeploymentError
 from lambdacap.events import Finished, Report, Started
 from lambdacap.operations.sign_in import sign_in
-from lambdacap.resources import Site, find_all
-from lambdacap.resources.function.function import PROXY_VARIABLE, Function
+from lambdacap.resources import Site, State, find_all
+from lambdacap.resources.api.rest_api import Api
+from lambdacap.resources.function.function import ORIGIN_VARIABLE, PROXY_VARIABLE, Function
 from lambdacap.resources.function.release import find_release, versions
 from lambdacap.resources.image import identify
 from lambdacap.settings import Settings
@@ -57,10 +58,24 @@ def _go_back(site: Site, records: Records, version: str | None) -> Deployment:
         site.settings,
         **{key: was[key] for key in ("memory", "timeout", "architecture")},
         docker=PROXY_VARIABLE not in was["environment"],
+        origin=was["environment"].get(ORIGIN_VARIABLE, "*"),
     )
     deployment = site.deployment.made_with(settings).having(Function.kind, back.identity)
     if image:
         deployment = deployment.having("image", image)
     records.save(deployment)
+    _allow_its_origin(replace(site, settings=settings, deployment=deployment), states.get(Api.kind))
     report(Finished(Function.kind, "updated", f"version {target} is live"))
     return deployment
+
+
+def _allow_its_origin(site: Site, api: State | None) -> None:
+    """Let the gateway's own answers name the origin that the version does; the rest of the API stays as it is."""
+    if api is None:
+        return
+    site = replace(site, settings=replace(site.settings, auth=api.identity["auth"]))
+    with translated(site.aws):
+        change = Api().change(site, api)
+        named = {key: change.differences[key] for key in ("OPTIONS", "errors") if key in change.differences}
+        if named:
+            Api().update(site, api, replace(change, differences=named))

@@ -326,3 +326,30 @@ def test_moments_come_soon_at_first_and_seldom_later() -> None:
     assert spent[1] == 0.2
     assert spent[-1] - spent[-2] == pytest.approx(2.0)
     assert 58.0 <= spent[-1] <= 60.0
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_page_in_place_of_an_answer_is_told_by_its_title(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proxies and gateways answer so, and a whole page in a message hides what failed."""
+    page = b"<!DOCTYPE html><html><head><title>502 &amp;\n Bad Gateway</title></head><body>" + b"<p>x</p>" * 999
+    with serving(IDENTITY, Answer(502, page, "text/html")) as server:
+        aws = at(monkeypatch, server.url)
+        with pytest.raises(AwsError) as caught, translated(aws):
+            aws.invoking(1).invoke(FunctionName="f")
+    assert "lambda:Invoke" in caught.value.message
+    assert "a web page in place of an answer: 502 & Bad Gateway" in caught.value.message
+    assert len(caught.value.message) < 300
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("Deleting RestApi x failed. Please remove all base path mappings related to the RestApi", "custom domain"),
+        ("Cannot delete REST API x: its stage prod belongs to a usage plan", "usage plan of yours"),
+    ],
+)
+def test_what_holds_an_api_is_told(words: str, hint: str) -> None:
+    error = ClientError({"Error": {"Code": "BadRequestException", "Message": words}}, "DeleteRestApi")
+    with pytest.raises(AwsError) as caught, translated():
+        raise error
+    assert hint in caught.value.hint

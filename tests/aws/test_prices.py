@@ -67,6 +67,14 @@ def test_the_price_list(architecture: str, second: float, invocation: float, mon
     assert "/eu-central-1/pricing/" in server.asked[1].headers["authorization"]
 
 
+def test_the_price_list_has_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Answer(body=json.dumps({"FormatVersion": "aws_v1", "PriceList": [], "NextToken": "more"}).encode())
+    with serving(IDENTITY, first, FUNCTIONS, GATEWAY, REGISTRY) as server:
+        asked = prices(at(monkeypatch, server.url), "x86_64")
+    assert asked.gb_second == 0.0000177778
+    assert [json.loads(one.body).get("NextToken") for one in server.asked[1:3]] == [None, "more"]
+
+
 @pytest.mark.parametrize(
     ("second", "why"),
     [

@@ -70,6 +70,47 @@ def test_a_request_is_one_entry() -> None:
     assert plain.endswith(f"[green]200 POST 78.1 ms [yellow]cold {phases} 312 of 3008 MB 8f507cfc")
 
 
+METRICS = {
+    "durationMs": 79.67,
+    "billedDurationMs": 480,
+    "initDurationMs": 399.53,
+    "memorySizeMB": 3008,
+    "maxMemoryUsedMB": 312,
+}
+
+
+def platform(kind: str, **record: object) -> dict[str, object]:
+    """A line of Lambda's own in its JSON format (Lambda's guide: advanced logging controls)."""
+    return {"time": "2026-11-25T10:00:00.000Z", "type": f"platform.{kind}", "record": {"requestId": ID, **record}}
+
+
+def test_lambdas_json_format_says_the_same() -> None:
+    done = platform("runtimeDone", status="success", metrics={"durationMs": 79.0, "producedBytes": 10})
+    report = platform("report", status="success", metrics=METRICS)
+    init: dict[str, object] = {"time": "x", "type": "platform.initStart", "record": {"initializationType": "on-demand"}}
+    started = "INIT_START Runtime Version: python:3.13.v1"
+    assert entries(init, platform("start", version="3"), REQUEST, done, report) == entries(
+        started, START, REQUEST, END, REPORT
+    )
+
+
+@pytest.mark.parametrize("status", ["timeout", "error", "failure"])
+def test_a_request_that_died_says_so_in_json_too(status: str) -> None:
+    (entry,) = entries(platform("start"), platform("report", status=status, metrics=METRICS))
+    assert (entry.bad, entry.fields["outcome"], entry.fields["billed_ms"]) == (True, status, 480)
+
+
+def test_lines_of_a_logger_in_json() -> None:
+    told = entries(
+        {"timestamp": "x", "level": "ERROR", "message": "no such model", "requestId": ID},
+        {"timestamp": "x", "level": "INFO", "message": {"loaded": 3}},
+    )
+    assert [(entry.text, entry.bad) for entry in told] == [
+        ("[ERROR] no such model", True),
+        ('[INFO] {"loaded": 3}', False),
+    ]
+
+
 @pytest.mark.parametrize("told", [0.04, 399.53])
 def test_the_longer_init_counts(told: float) -> None:
     (entry,) = entries(REPORT, REQUEST | {"init_ms": told})

@@ -142,6 +142,24 @@ def test_back_and_forth(deploy: Deploy, ask: Callable[[], str], site: Site, sett
     assert ask() == "three"
 
 
+def test_back_to_another_origin_at_the_gateway_too(deployed: pipeline.Deployed, settings: Settings) -> None:
+    """Preflights and the gateway's own errors name the origin, as the version's answers do."""
+    url = deployed.deployment.url or ""
+
+    def allowed() -> str:
+        return requests.options(url, timeout=20).headers["Access-Control-Allow-Origin"]
+
+    other = replace(settings, origin="https://example.com")
+    pipeline.deploy(other, silent)
+    assert allowed() == "https://example.com"
+    rollback(settings, silent)
+    assert allowed() == "*"
+    assert [c for c in pipeline.plan(settings, silent) if c.action != "keep"] == []
+    rollback(settings, silent)
+    assert allowed() == "https://example.com"
+    assert [c for c in pipeline.plan(other, silent) if c.action != "keep"] == []
+
+
 def test_back_to_what_is_not_there(deployed: pipeline.Deployed, settings: Settings) -> None:
     assert deployed.deployment.resources["function"]["version"] == "1"
     with pytest.raises(DeploymentError, match=r"version 1 of .* is the only one"):

@@ -13,6 +13,7 @@ from lambdacap.errors import AwsError
 from lambdacap.resources import RESOURCES, Site, State
 from lambdacap.resources.function.release import Release, find_release, settle, versions
 from tests.proxy import ALWAYS, Proxy
+from tests.pushing import push_image
 from tests.resources.conftest import Seen
 from tests.sites import ensured
 
@@ -272,3 +273,25 @@ def test_rate_limits_of_the_gateway_are_counted_down(call: str, ready: Site, pro
         str(seconds) for seconds in range(31, 0, -1)
     ]
     assert waits[0].endswith(" s so far)")
+
+
+def test_the_image_of_a_version_that_was_made_by_a_tag_is_kept(ready: Site, proxy: Proxy) -> None:
+    """A user's own alias may keep one: then only ResolvedImageUri says the digest."""
+    ecr = ready.aws.ecr
+    push_image(ecr, ready.name, "by-hand")
+
+    def images() -> int:
+        return len(ecr.list_images(repositoryName=ready.name)["imageIds"])
+
+    digest = ecr.describe_images(repositoryName=ready.name)["imageDetails"][0]["imageDigest"]
+    resolved = f"somewhere/{ready.name}@{digest}"
+
+    def told(answer: Any) -> Any:  # noqa: ANN401 - JSON
+        return {**answer, "Code": {**answer["Code"], "ResolvedImageUri": resolved}} if "Code" in answer else answer
+
+    proxy.change("GetFunction", told, times=ALWAYS)
+    ensure(ready)
+    assert images() == 1
+    proxy.rules.clear()
+    ensure(with_memory(ready, 512))
+    assert images() == 0

@@ -190,6 +190,7 @@ DRIFTS: dict[str, tuple[Drift, str, str]] = {
     "timeout": (configure(Timeout=3), "function", "timeout"),
     "memory": (configure(MemorySize=128), "function", "memory"),
     "function's role": (configure(Role="arn:aws:iam::000000000000:role/other"), "function", "role"),
+    "log format": (configure(LoggingConfig={"LogFormat": "JSON"}), "function", "logging"),
     "variable": (add_a_variable, "function", "environment"),
     "code": (run_another_image, "function", "image"),
     "alias moved": (put_the_unpublished_live, "function", "environment"),

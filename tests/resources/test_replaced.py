@@ -20,7 +20,9 @@ from tests.proxy import ALWAYS, Proxy
 @pytest.fixture
 def reserved(settings: Settings) -> Iterator[Settings]:
     """A deployment with a reservation, which like the alias' permission is deleted with the function."""
-    settings = replace(settings, reserved_concurrency=5, auth="key", given={"auth": "this test"})
+    settings = replace(
+        settings, reserved_concurrency=5, auth="key", origin="https://example.com", given={"auth": "this test"}
+    )
     deploy.deploy(settings, silent)
     yield settings
     teardown(settings, silent)

@@ -27,8 +27,8 @@ SKEW_WARN, SKEW_FAIL = 60, 300
 """Seconds between the clocks; AWS takes signatures for five minutes (IAM's guide: signing requests)."""
 NEW_ACCOUNT_CONCURRENCY = 10
 NEW_ACCOUNT_MEMORY = 3008
-LEFT_UNRESERVED = 10
-"""What PutFunctionConcurrency leaves to the account's other functions."""
+LEFT_UNRESERVED = 100
+"""What PutFunctionConcurrency leaves to the account's other functions; of a smaller account it leaves all."""
 
 
 def examine(settings: Settings, report: Report) -> Generator[Finding, None, Survey | None]:
@@ -126,11 +126,13 @@ def _quotas(aws: Aws, settings: Settings) -> Iterator[Finding]:
     total, free = limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"]
     words = f"{total} concurrent executions, {free} of them unreserved"
     reserved = settings.reserved_concurrency or 0
-    if reserved and free - reserved < LEFT_UNRESERVED:
+    kept = min(LEFT_UNRESERVED, total)
+    more = reserved - _reserved(aws, settings.name) if reserved and free - reserved < kept else 0
+    if more > 0 and free - more < kept:
         yield Finding(
             "reserved concurrency",
             WARN,
-            f"{words}: {reserved} more cannot be reserved, since AWS keeps at least {LEFT_UNRESERVED} for all",
+            f"{words}: {more} more cannot be reserved, since AWS keeps at least {kept} for all",
             "Service Quotas raises the account's number; a deploy goes on without reserving.",
         )
     if total > NEW_ACCOUNT_CONCURRENCY:
@@ -145,6 +147,13 @@ def _quotas(aws: Aws, settings: Settings) -> Iterator[Finding]:
             f"{settings.memory} MB",
             f"A deploy falls back on {NEW_ACCOUNT_MEMORY} MB.",
         )
+
+
+def _reserved(aws: Aws, function: str) -> int:
+    """What the deployment's function has reserved already: that is no longer among the unreserved."""
+    with translated(aws):
+        answer = found(lambda: aws.lambda_.get_function_concurrency(FunctionName=function), "ResourceNotFoundException")
+    return answer.get("ReservedConcurrentExecutions", 0) if answer else 0
 
 
 def _permissions(aws: Aws, settings: Settings) -> Iterator[Finding]:

@@ -13,10 +13,13 @@ from lambdacap.errors import AwsError
 from lambdacap.events import Progress, Warned
 from lambdacap.local.note import FUNCTION_PROCESS
 from lambdacap.resources.function.release import LATEST, LIVE, go_live, release, rest, settle, start, unhindered
+from lambdacap.resources.log_group import log_group_name
 from lambdacap.resources.resource import Change, Properties, Resource, Site, State, check_owner
 from lambdacap.resources.role import Role, role_name
 
 T = TypeVar("T")
+ORIGIN_VARIABLE = "CORS_ORIGIN"
+"""What the handler lets pages of other origins read its answers by."""
 PROXY_VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"
 """Where MiniStack sends the function's events instead of running a container (its documentation)."""
 
@@ -68,7 +71,7 @@ class Function(Resource):
 
     def wanted(self, site: Site) -> Properties:
         resources, settings = site.deployment.resources, site.settings
-        environment = {} if settings.origin == "*" else {"CORS_ORIGIN": settings.origin}
+        environment = {} if settings.origin == "*" else {ORIGIN_VARIABLE: settings.origin}
         if site.deployment.target == "local" and not settings.docker:
             environment[PROXY_VARIABLE] = FUNCTION_PROCESS
         return {
@@ -79,6 +82,7 @@ class Function(Resource):
             "memory": settings.memory,
             "timeout": settings.timeout,
             "environment": environment,
+            "logging": {"format": "Text", "group": log_group_name(site)},
         }
 
     def create(self, site: Site) -> State:
@@ -112,7 +116,7 @@ class Function(Resource):
         return _state(created["FunctionArn"], release(site, None), {**wanted, "memory": memory})
 
     def left(self, state: State, anew: Set[str]) -> State | None:
-        if Role.kind in anew and state.properties["environment"]:
+        if Role.kind in anew and _has_secrets(state.properties["environment"]):
             return State(state.identity, {**state.properties, "state": ORPHANED})
         return state
 
@@ -190,6 +194,10 @@ class Function(Resource):
                         Timeout=wanted["timeout"],
                         Environment={"Variables": wanted["environment"]},
                         Description=_description(site),
+                        LoggingConfig={
+                            "LogFormat": wanted["logging"]["format"],
+                            "LogGroup": wanted["logging"]["group"],
+                        },
                     ),
                 ),
             )
@@ -199,6 +207,7 @@ class Function(Resource):
 
 def _properties(answer: Any) -> dict[str, object]:  # noqa: ANN401 - GetFunction's answer
     configuration = answer["Configuration"]
+    logging = configuration.get("LoggingConfig", {})
     return {
         "state": _state_of(configuration),
         "image": answer["Code"].get("ImageUri"),
@@ -207,6 +216,10 @@ def _properties(answer: Any) -> dict[str, object]:  # noqa: ANN401 - GetFunction
         "memory": configuration["MemorySize"],
         "timeout": configuration["Timeout"],
         "environment": configuration.get("Environment", {}).get("Variables", {}),
+        "logging": {
+            "format": logging.get("LogFormat", "Text"),
+            "group": logging.get("LogGroup", f"/aws/lambda/{configuration['FunctionName']}"),
+        },
     }
 
 
@@ -236,7 +249,13 @@ def _is_orphaned(site: Site, configuration: Any) -> bool:  # noqa: ANN401 - a Fu
     """Whether its role was made anew since, by a run that was cut short before it came to the function, perhaps."""
     made_for = _MADE_FOR.search(configuration.get("Description", ""))
     role = site.deployment.resources.get(Role.kind, {}).get("id")
-    return bool(made_for and role and made_for[1] != role and configuration.get("Environment", {}).get("Variables"))
+    variables = configuration.get("Environment", {}).get("Variables", {})
+    return bool(made_for and role and made_for[1] != role and _has_secrets(variables))
+
+
+def _has_secrets(variables: Any) -> bool:  # noqa: ANN401 - a mapping, as a property holds it
+    """Whether there are variables that Lambda keeps encrypted: the local cloud's own is none."""
+    return bool(variables.keys() - {PROXY_VARIABLE})
 
 
 def _state_of(configuration: Any) -> str:  # noqa: ANN401 - a FunctionConfiguration

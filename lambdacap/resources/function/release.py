@@ -105,7 +105,9 @@ def go_live(site: Site, version: str, before: str | None) -> None:
     for old in versions(site):
         if old not in (version, before):
             _delete(site, old)
-    prune(site, {lambda_.get_function(FunctionName=site.name, Qualifier=v)["Code"]["ImageUri"] for v in versions(site)})
+    kept = [lambda_.get_function(FunctionName=site.name, Qualifier=number)["Code"] for number in versions(site)]
+    # One that somebody made of an image by its tag says the digest in the other.
+    prune(site, {code[key] for code in kept for key in ("ImageUri", "ResolvedImageUri") if key in code})
     # Without weights: no share of the callers goes elsewhere.
     alone: Any = {"AdditionalVersionWeights": {}}
     if found(lambda: lambda_.update_alias(**alias, RoutingConfig=alone), "ResourceNotFoundException") is None:

@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
-from lambdacap.aws.clients import LOCAL_KEY
+from lambdacap.aws.clients import LOCAL_KEY, connect
 from lambdacap.events import silent
 from lambdacap.images.docker_engine import Engine
 from lambdacap.insight.doctor import aws as doctor_aws
@@ -207,8 +207,8 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Finding]]:
     return findings
 
 
-def limits(total: int) -> Answer:
-    limit = {"ConcurrentExecutions": total, "UnreservedConcurrentExecutions": total}
+def limits(total: int, free: int | None = None) -> Answer:
+    limit = {"ConcurrentExecutions": total, "UnreservedConcurrentExecutions": total if free is None else free}
     return Answer(body=json.dumps({"AccountLimit": limit, "AccountUsage": {}}).encode())
 
 
@@ -252,12 +252,45 @@ def test_a_new_account(at: Callable[..., dict[str, Finding]]) -> None:
     assert at(IDENTITY, IDENTITY, limits(1000), NO_MORE, memory=4096)["concurrency"].level == OK
 
 
-@pytest.mark.parametrize(("reserved", "told"), [(None, False), (10, False), (11, True)])
+@pytest.mark.parametrize(
+    ("total", "reserved", "own", "told"),
+    [
+        (1000, None, 0, False),
+        (1000, 900, 0, False),
+        (1000, 901, 0, True),
+        (150, 60, 0, True),
+        (10, 1, 0, True),
+        (1000, 900, 60, False),  # 60 of them are its own already
+        (1000, 60, 60, False),
+    ],
+)
 def test_a_reservation_that_the_account_has_no_room_for(
-    reserved: int | None, told: bool, at: Callable[..., dict[str, Finding]]
+    total: int, reserved: int | None, own: int, told: bool, at: Callable[..., dict[str, Finding]]
 ) -> None:
-    found = at(IDENTITY, IDENTITY, limits(20), NO_MORE, reserved_concurrency=reserved)
+    """100 executions stay unreserved (PutFunctionConcurrency's reference), of a small account all."""
+    free = limits(total, total - own)
+    asked = reserved is not None and total - own - reserved < min(100, total)
+    there = [] if not asked else [Answer(body=json.dumps({"ReservedConcurrentExecutions": own}).encode())]
+    found = at(IDENTITY, IDENTITY, free, *there, NO_MORE, reserved_concurrency=reserved)
     assert ("reserved concurrency" in found) is told
+
+
+def test_the_path_of_a_role_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Roles of Identity Center have one, and sessions' names leave it out."""
+    arn = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_Admin_1"
+    role = f"<GetRoleResponse><GetRoleResult><Role><Arn>{arn}</Arn></Role></GetRoleResult></GetRoleResponse>"
+    session = IDENTITY.body.replace(
+        b"iam::123456789012:user/ann", b"sts::123456789012:assumed-role/AWSReservedSSO_Admin_1/ann"
+    )
+    for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(key, "x")
+    with serving(
+        replace(IDENTITY, body=session), Answer(body=role.encode()), refusal("AccessDenied", "no", 403)
+    ) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        aws = connect(region="eu-central-1", profile=None, endpoint=None)
+        assert doctor_aws._identity(aws) == arn
+        assert doctor_aws._identity(aws) == "arn:aws:iam::123456789012:role/AWSReservedSSO_Admin_1"
 
 
 def test_what_may_not_be_asked_is_a_warning(at: Callable[..., dict[str, Finding]]) -> None:
