@@ -247,7 +247,7 @@ def test_only_this_api_may_invoke_the_function(site: Site) -> None:
     assert statement["Principal"] == {"Service": "apigateway.amazonaws.com"}
     assert statement["Action"] == "lambda:InvokeFunction"
     # One API, one stage, one path: its root.
-    source = f"arn:aws:execute-api:us-east-1:000000000000:{api}/prod/*/"
+    source = f"arn:aws:execute-api:us-east-1:000000000000:{api}/prod/*/*"
     assert statement["Condition"] == {"ArnLike": {"AWS:SourceArn": source}}
 
 

@@ -25,6 +25,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, object]:  # noqa: 
     answer = {
         "caption": f"{len(body)} bytes",
         "method": event.get("httpMethod"),
+        "path": event.get("path"),
         "pid": os.getpid(),
         "environ": dict(os.environ),
         "memory": context.memory_limit_in_mb,

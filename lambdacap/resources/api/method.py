@@ -1,4 +1,4 @@
-"""The methods of the API's root: who may call them, and what they lead to."""
+"""The methods of the API, by verb and path: who may call them, and what they lead to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 from lambdacap.aws.clients import Aws, found
 
 Method = dict[str, object]
-VERBS = ("GET", "POST", "OPTIONS")
+DESCRIPTION = "openapi.json"
+"""The one resource below the root: what the predictor takes and gives."""
+METHODS = ("GET /", "POST /", "OPTIONS /", f"GET /{DESCRIPTION}", f"OPTIONS /{DESCRIPTION}")
 CORS = {
     "Access-Control-Allow-Methods": "'GET,POST,OPTIONS'",
     "Access-Control-Allow-Headers": "'Authorization,Content-Type,X-Amz-Date,X-Amz-Security-Token,X-Api-Key'",
@@ -23,12 +25,25 @@ _ACCESS: dict[str, Method] = {
 
 
 def methods(uri: str, auth: str, origin: str) -> dict[str, Method]:
-    """What ought to be: a POST for those who may, and a page and a preflight that any browser can ask for."""
-    proxy: Method = {"type": "AWS_PROXY", "uri": uri}
+    """What ought to be: a POST for those who may; a page, a description and preflights that any browser can ask for.
+
+    With `*/*` as a binary media type a MOCK integration would see bytes where it wants its template's JSON, and answer
+    500; with content handling it does not:
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-payload-encodings-workflow.html
+    """
+    page: Method = {"type": "AWS_PROXY", "uri": uri, **_OPEN}
+    preflight: Method = {
+        "type": "MOCK",
+        "content handling": "CONVERT_TO_TEXT",
+        **_OPEN,
+        "headers": {"Access-Control-Allow-Origin": f"'{origin}'", **CORS},
+    }
     return {
-        "GET": {**proxy, **_OPEN},
-        "POST": {**proxy, **_ACCESS[auth]},
-        "OPTIONS": {"type": "MOCK", **_OPEN, "headers": {"Access-Control-Allow-Origin": f"'{origin}'", **CORS}},
+        "GET /": page,
+        "POST /": {**page, **_ACCESS[auth]},
+        "OPTIONS /": preflight,
+        f"GET /{DESCRIPTION}": page,
+        f"OPTIONS /{DESCRIPTION}": preflight,
     }
 
 
@@ -48,6 +63,7 @@ def summary(method: Any) -> Method | None:  # noqa: ANN401 - API Gateway's own s
         "key": method.get("apiKeyRequired", False),
     }
     if integration.get("type") == "MOCK":
+        said["content handling"] = integration.get("contentHandling")
         headers = integration.get("integrationResponses", {}).get("200", {}).get("responseParameters", {})
         said["headers"] = {key.removeprefix("method.response.header."): value for key, value in headers.items()}
     else:
@@ -55,10 +71,10 @@ def summary(method: Any) -> Method | None:  # noqa: ANN401 - API Gateway's own s
     return said
 
 
-def put_method(aws: Aws, api: str, root: str, verb: str, wanted: Any) -> None:  # noqa: ANN401 - a `Method`, by key
+def put_method(aws: Aws, api: str, resource: str, verb: str, wanted: Any) -> None:  # noqa: ANN401 - a `Method`, by key
     """Make a method that is not there."""
     gateway = aws.apigateway
-    place: Any = {"restApiId": api, "resourceId": root, "httpMethod": verb}
+    place: Any = {"restApiId": api, "resourceId": resource, "httpMethod": verb}
     found(  # it is there when the answer was lost and botocore asked again
         lambda: gateway.put_method(**place, authorizationType=wanted["authorization"], apiKeyRequired=wanted["key"]),
         "ConflictException",
@@ -67,7 +83,12 @@ def put_method(aws: Aws, api: str, root: str, verb: str, wanted: Any) -> None:  
         # Lambda is always called by POST, whatever the caller's method.
         gateway.put_integration(**place, type="AWS_PROXY", integrationHttpMethod="POST", uri=wanted["uri"])
         return
-    gateway.put_integration(**place, type="MOCK", requestTemplates={"application/json": '{"statusCode": 200}'})
+    gateway.put_integration(
+        **place,
+        type="MOCK",
+        contentHandling=wanted["content handling"],
+        requestTemplates={"application/json": '{"statusCode": 200}'},
+    )
     headers = {f"method.response.header.{key}": value for key, value in wanted["headers"].items()}
     gateway.put_method_response(**place, statusCode="200", responseParameters=dict.fromkeys(headers, False))
     gateway.put_integration_response(**place, statusCode="200", responseParameters=headers)

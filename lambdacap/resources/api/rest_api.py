@@ -1,10 +1,10 @@
-"""The Amazon API Gateway REST API: POST and GET on its root go to the function, OPTIONS answers for CORS."""
+"""The Amazon API Gateway REST API: POST and GET go to the function, OPTIONS answers for CORS."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from typing import Any
 
@@ -13,19 +13,19 @@ from botocore.exceptions import ClientError
 from lambdacap.aws.clients import TAG, Aws, code, found, text
 from lambdacap.events import Progress
 from lambdacap.resources.api.gateway_response import gateway_responses, present_responses, put_responses
-from lambdacap.resources.api.method import VERBS, auth_of, methods, put_method, summary
+from lambdacap.resources.api.method import DESCRIPTION, METHODS, auth_of, methods, put_method, summary
 from lambdacap.resources.api.patience import patiently
 from lambdacap.resources.function.release import LIVE, unhindered
 from lambdacap.resources.resource import Change, Properties, Resource, Site, State, check_owner
 
 STAGE = "prod"
-BINARY_MEDIA_TYPES = ["image/*"]
-"""Not `*/*`, which would turn the preflight's MOCK answer into an error."""
+BINARY_MEDIA_TYPES = ["*/*"]
+"""Of a caller's `Accept` only the first type counts, and nobody can foresee it: AWS's own advice for such APIs."""
 MINIMUM_COMPRESSION_SIZE = 1024
 """Bytes from which on the gateway compresses its answers: the web page, and the grids of attention. The function
 cannot: a browser's `Accept` begins with text, and for that the gateway leaves base64 as it is."""
 STATEMENT = "lambdacap-api"
-_CONFIGURATION = (*VERBS, "errors", "binary media types", "minimum compression size")
+_CONFIGURATION = (*METHODS, "errors", "binary media types", "minimum compression size")
 _FINGERPRINT = "configuration"
 """The stage variable that says which configuration the stage serves: changes need a new deployment."""
 _UNFINISHED = "unfinished"
@@ -48,14 +48,14 @@ class Api(Resource):
         api = max(ours or named, key=lambda api: api["id"] == known)
         check_owner(site, f"the REST API {site.name} ({api['id']})", api.get("tags", {}))
         stage = found(lambda: gateway.get_stage(restApiId=api["id"], stageName=STAGE), "NotFoundException")
-        present = self._root(site.aws, api["id"]).get("resourceMethods", {})
-        verbs = {verb: summary(present.get(verb)) for verb in VERBS}
+        present = self._resources(site.aws, api["id"])
+        there = {method: summary(_method(present, method)) for method in METHODS}
         return State(
-            _identity(site.aws, api["id"], auth_of(verbs["POST"])),
+            _identity(site.aws, api["id"], auth_of(there["POST /"])),
             {
-                "binary media types": api.get("binaryMediaTypes", []),
+                "binary media types": sorted(kind.replace("~1", "/") for kind in api.get("binaryMediaTypes", [])),
                 "minimum compression size": api.get("minimumCompressionSize"),
-                **verbs,
+                **there,
                 "errors": present_responses(site.aws, api["id"]),
                 "throttle": _throttle(stage),
                 "permission": _granted(site),
@@ -81,7 +81,7 @@ class Api(Resource):
         return {
             **configuration,
             "throttle": {"rate": site.settings.rate, "burst": site.settings.burst},
-            "permission": site.aws.arn("execute-api", f"{api}/{STAGE}/*/"),
+            "permission": site.aws.arn("execute-api", f"{api}/{STAGE}/*/*"),
             "stage": _fingerprint(configuration),
             "spare": [],
         }
@@ -127,13 +127,7 @@ class Api(Resource):
                     {"op": "replace", "path": "/minimumCompressionSize", "value": str(MINIMUM_COMPRESSION_SIZE)}
                 ],
             )
-        verbs = [verb for verb in VERBS if verb in change.differences]
-        if verbs:
-            root = self._root(site.aws, api)
-            for verb in verbs:
-                if verb in root.get("resourceMethods", {}):
-                    gateway.delete_method(restApiId=api, resourceId=root["id"], httpMethod=verb)
-                put_method(site.aws, api, root["id"], verb, wanted[verb])
+        self._put_methods(site.aws, api, {name: wanted[name] for name in METHODS if name in change.differences})
         if "permission" in change.differences:
             self._forbid(site)  # what is there under that name, for whatever source, would be in the way
             self._permit(site, wanted["permission"])
@@ -183,9 +177,27 @@ class Api(Resource):
             "ResourceNotFoundException",
         )
 
-    def _root(self, aws: Aws, api: str) -> Any:  # noqa: ANN401 - API Gateway's own shape
+    def _resources(self, aws: Aws, api: str) -> dict[str, Any]:
+        """The API's resources, with their methods, by path."""
         resources = aws.apigateway.get_resources(restApiId=api, embed=["methods"], limit=500)["items"]
-        return next(resource for resource in resources if resource["path"] == "/")
+        return {resource["path"]: resource for resource in resources}
+
+    def _put_methods(self, aws: Aws, api: str, methods: Mapping[str, Any]) -> None:
+        """Make methods anew, and the resource that they are on."""
+        present = self._resources(aws, api) if methods else {}
+        if any(method.endswith(f"/{DESCRIPTION}") for method in methods) and f"/{DESCRIPTION}" not in present:
+            root = present["/"]["id"]
+            found(  # it is there when the answer was lost and botocore asked again
+                lambda: aws.apigateway.create_resource(restApiId=api, parentId=root, pathPart=DESCRIPTION),
+                "ConflictException",
+            )
+            present = self._resources(aws, api)
+        for method, wanted in methods.items():
+            verb, path = method.split(" ")
+            resource = present[path]
+            if verb in resource.get("resourceMethods", {}):
+                aws.apigateway.delete_method(restApiId=api, resourceId=resource["id"], httpMethod=verb)
+            put_method(aws, api, resource["id"], verb, wanted)
 
     def _put_binary_media_types(self, site: Site, api: str, present: Any) -> None:  # noqa: ANN401
         operations: Any = [
@@ -257,6 +269,11 @@ class Api(Resource):
             stageName=STAGE,
             patchOperations=[{"op": "replace", "path": f"/variables/{_FINGERPRINT}", "value": fingerprint}],
         )
+
+
+def _method(resources: Mapping[str, Any], method: str) -> Any:  # noqa: ANN401 - API Gateway's own shape
+    verb, path = method.split(" ")
+    return resources.get(path, {}).get("resourceMethods", {}).get(verb)
 
 
 def _throttle(stage: Any) -> dict[str, object] | None:  # noqa: ANN401 - API Gateway's own shape
