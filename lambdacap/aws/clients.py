@@ -26,6 +26,7 @@ from botocore.session import Session as BotocoreSession
 
 from lambdacap import __version__
 from lambdacap.aws import hints
+from lambdacap.aws.answer import check
 from lambdacap.errors import AwsError, CredentialsError, LocalCloudError, SettingsError
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Aws:
         self._making = threading.Lock()
         session.events.register("before-call", self._note)
         session.events.register("after-call", self._note_attempts)
+        check(session)
 
     @property
     def operation(self) -> str:

@@ -61,7 +61,7 @@ def convert(file: Path, folder: Path, conversion: Conversion, report: Report) ->
         assert process.stdout is not None  # noqa: S101 - asked for
         try:
             for line in process.stdout:
-                last = json.loads(line)
+                last = _told(line) or last
                 if "progress" in last:
                     count = f" {last['done']} of {last['total']}" if last["total"] else ""
                     report(Progress(KIND, f"{last['progress']}{count}"))
@@ -84,6 +84,15 @@ def convert(file: Path, folder: Path, conversion: Conversion, report: Report) ->
     report(Finished(KIND, "created", str(folder)))
     manifest: dict[str, Any] = last["model"]
     return manifest
+
+
+def _told(line: str) -> dict[str, Any] | None:
+    """What a line of the converter says; None for a library's, which may print what it likes."""
+    try:
+        told = json.loads(line)
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) else None
 
 
 def convert_once(file: Path, cache: Path, conversion: Conversion, report: Report) -> Path:

@@ -203,12 +203,12 @@ KEYS = (
     *("code", "model", "_aws", "outcome", "death", "duration_ms"),
 )
 PRINTED = st.text(string.printable, max_size=9)
-REPORT = "REPORT RequestId: {}\tDuration: {} ms\tMemory Size: {} MB\tInit Duration: {} ms\tStatus: {}"
+REPORTED = "REPORT RequestId: {}\tDuration: {} ms\tMemory Size: {} MB\tInit Duration: {} ms\tStatus: {}"
 WRITTEN = st.one_of(
     st.text(),
     st.from_regex(logs._FRAME),
     st.from_regex(logs._DEATH),
-    st.builds(REPORT.format, PRINTED, PRINTED, PRINTED, PRINTED, PRINTED),
+    st.builds(REPORTED.format, PRINTED, PRINTED, PRINTED, PRINTED, PRINTED),
     st.dictionaries(st.sampled_from(KEYS), st.sampled_from(("request", "warm", "init")) | JSON).map(json.dumps),
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import hashlib
 import json
 import threading
@@ -219,6 +221,67 @@ def test_a_redirect_is_followed_and_a_circle_is_not(get: Callable[..., Fetched])
     with pytest.raises(ModelError, match="cannot be downloaded"):
         get(circle)
     assert get(redirect, serve).sha256 == SHA256
+
+
+def endless(handler: Handler) -> None:
+    handler.head(200)
+    for _ in range(1000):
+        handler.wfile.write(bytes(1 << 20))
+
+
+def claims_terabytes(handler: Handler) -> None:
+    handler.head(200, Content_Length=10**13)
+
+
+def claims_a_part_of_terabytes(handler: Handler) -> None:
+    first = int(handler.headers.get("Range", "bytes=0-")[6:-1])
+    handler.head(206, Content_Length=10, Content_Range=f"bytes {first}-{first + 9}/{10**13}", ETag='"one"')
+
+
+def claims_no_number(handler: Handler) -> None:
+    handler.head(200, Content_Length="9" * 5000)
+    handler.wfile.write(handler.server.script.content)
+
+
+PACKED = gzip.compress(bytes(1 << 24))
+
+
+def packed(handler: Handler) -> None:
+    handler.head(200, Content_Encoding="gzip", Content_Length=len(PACKED))
+    handler.wfile.write(PACKED)
+
+
+@pytest.mark.parametrize(
+    ("behaviours", "reason"),
+    [
+        ((endless,), "it sends more than"),
+        ((claims_terabytes,), "10000.0 GB"),
+        ((cut, claims_a_part_of_terabytes), "10000.0 GB"),
+        ((packed,), "it comes packed"),
+    ],
+)
+def test_a_download_has_a_bound_whatever_the_server_says(
+    behaviours: tuple[Callable[[Handler], None], ...],
+    reason: str,
+    get: Callable[..., Fetched],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fetch, "LARGEST", 8 << 20)
+    with pytest.raises(ModelError, match=reason):
+        get(*behaviours)
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) < 8 << 20
+
+
+def test_a_length_that_is_no_number(get: Callable[..., Fetched]) -> None:
+    with contextlib.suppress(ModelError):  # Python's own reader may refuse it
+        assert get(claims_no_number).sha256 == SHA256
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://x:99999/", "http://", "ftp://x/y", "http:///x"])
+def test_what_is_no_address(url: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="is no address"):
+        fetch.fetch(url, tmp_path, silent)
 
 
 @pytest.mark.parametrize("code", [403, 404, 410])
