@@ -65,12 +65,17 @@ def discard(engine: DockerClient, name: str, report: Report, folder: Path | None
     image. An image that somebody's container still uses stays, with a warning; so does one that somebody named.
     """
     stages = {folder_id(folder)} if folder else set()
-    ours = re.compile(rf"(?:.+/)?{re.escape(name)}:[0-9a-f]{{20}}")
+    # By our tags; and by digest, as the local cloud pulls it.
+    ours = re.compile(rf"(?:.+/)?{re.escape(name)}(?::[0-9a-f]{{20}}|@sha256:[0-9a-f]{{64}})")
     for image in engine.images.list(filters={"label": f"{LABEL}={name}"}):
         stages.add(image.labels.get(STAGE, ""))
-        for tag in image.tags or [str(image.id)]:
-            if not image.tags or ours.fullmatch(tag):
-                _remove(engine, tag, report)
+        names = [*image.tags, *(image.attrs.get("RepoDigests") or [])]
+        given = [one for one in names if ours.fullmatch(one)]
+        if given == names:
+            _remove(engine, str(image.id), report, force=True)  # all its names at once
+        else:
+            for one in given:
+                _remove(engine, one, report)
     kept = {image.labels.get(STAGE) for image in engine.images.list(filters={"label": LABEL}) if image.tags}
     for stage in stages - kept - {""}:
         _discard_stages(engine, f"{STAGE}={stage}", report)
@@ -95,12 +100,12 @@ def _discard_stages(engine: DockerClient, label: str, report: Report) -> None:
         pass
 
 
-def _remove(engine: DockerClient, image: str, report: Report) -> bool:
+def _remove(engine: DockerClient, image: str, report: Report, *, force: bool = False) -> bool:
     """Remove an image by its name or id; whether it is gone."""
     from docker.errors import APIError, ImageNotFound
 
     try:
-        engine.images.remove(image)
+        engine.images.remove(image, force=force)
     except ImageNotFound:
         return False  # went with the one before
     except APIError as error:
