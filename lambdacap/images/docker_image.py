@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lambdacap.errors import EngineError
@@ -73,7 +73,7 @@ def _follow_build(lines: Iterable[Any], report: Report) -> None:
     step = ""
     output: list[str] = []
     pulls: dict[str, tuple[int, int]] = {}
-    for line in lines:
+    for line in sound(lines):
         if "error" in line:
             failure = str(line["error"]).strip()
             words = "\n".join(output)
@@ -97,11 +97,23 @@ def _build_hint(failure: str) -> str:
     return "--debug shows all that the engine says."
 
 
+_FIELDS = {"id": str, "status": str, "stream": str, "aux": dict, "progressDetail": dict}
+
+
+def sound(lines: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    """What the engine tells, each with its fields as they always are: those of another kind are left out."""
+    for line in lines:
+        for told in line if isinstance(line, list) else [line]:
+            if isinstance(told, dict):
+                yield {key: value for key, value in told.items() if isinstance(value, _FIELDS.get(key, object))}
+
+
 def transferred(parts: dict[str, tuple[int, int]], line: Mapping[str, Any]) -> tuple[int, int]:
     """Note what `line` says of its part; returns the bytes done and to do of all parts."""
     detail = line.get("progressDetail") or {}
-    if line.get("id") and detail.get("total"):
-        parts[line["id"]] = (min(detail.get("current", 0), detail["total"]), detail["total"])
+    current, total = (value if isinstance(value := detail.get(key), int) else 0 for key in ("current", "total"))
+    if line.get("id") and total > 0:
+        parts[line["id"]] = (min(current, total), total)
     elif line.get("status") == "Pushed" and line.get("id") in parts:
         parts[line["id"]] = (parts[line["id"]][1],) * 2  # a small layer is told of once, before it is through
     return sum(done for done, _ in parts.values()), sum(total for _, total in parts.values())

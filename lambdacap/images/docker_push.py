@@ -6,13 +6,13 @@ import base64
 import contextlib
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from lambdacap.errors import EngineError
 from lambdacap.events import Progress, Report
 from lambdacap.images.docker_engine import asking
-from lambdacap.images.docker_image import KIND, transferred
+from lambdacap.images.docker_image import KIND, sound, transferred
 from lambdacap.images.docker_layers import unpacked
 from lambdacap.settings import ARCHITECTURES, Settings
 
@@ -98,7 +98,7 @@ def _follow_push(lines: Iterable[Any], report: Report) -> tuple[str, str]:
     digest, begun = "", time.monotonic()
     layers: dict[str, str] = {}
     sent: dict[str, tuple[int, int]] = {}
-    for line in _flatten(lines):
+    for line in sound(lines):
         if "error" in line:
             return "", str(line["error"]).strip()
         status = str(line.get("status", ""))
@@ -115,10 +115,6 @@ def _follow_push(lines: Iterable[Any], report: Report) -> tuple[str, str]:
         report(Progress(KIND, words, done, total))
         if told := _DIGEST.search(status):
             digest = told[1]
-        digest = (line.get("aux") or {}).get("Digest", digest)
+        apart = line.get("aux", {}).get("Digest")
+        digest = apart if isinstance(apart, str) else digest
     return digest, ""
-
-
-def _flatten(lines: Iterable[Any]) -> Iterator[dict[str, Any]]:
-    for line in lines:
-        yield from line if isinstance(line, list) else [line]

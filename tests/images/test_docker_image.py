@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from lambdacap.errors import SettingsError
+from lambdacap.errors import EngineError, SettingsError
 from lambdacap.events import Event, Progress, silent
 from lambdacap.images.docker_context import content_tag, context, context_files
+from lambdacap.images.docker_image import _follow_build
 from lambdacap.images.docker_push import _follow_push
 from lambdacap.images.docker_stages import folder_id
+from tests.drawn import JSON
 
 Make = Callable[[dict[str, str]], Path]
 FILES = {"handler.py": "x = 1\n", "captioner/beam.py": "y = 2\n", "run.sh": "#!/bin/sh\n"}
@@ -149,3 +154,23 @@ def test_the_digest_is_read_from_the_sentence_where_it_is_nowhere_else() -> None
 
 def test_a_stream_without_digest_leaves_it_to_the_registry() -> None:
     assert _follow_push(PUSHED[:5], silent) == ("", "")
+
+
+LINES = st.lists(
+    st.dictionaries(
+        st.sampled_from(("status", "id", "stream", "error", "aux", "progressDetail", "progress")),
+        JSON | st.dictionaries(st.sampled_from(("current", "total", "Digest", "ID")), JSON) | st.just("Pushed"),
+    )
+    | JSON,
+    max_size=5,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(LINES)
+def test_an_engine_may_tell_anything(lines: list[object]) -> None:
+    digest, failure = _follow_push(lines, silent)
+    assert isinstance(digest, str)
+    assert isinstance(failure, str)
+    with contextlib.suppress(EngineError):
+        _follow_build(lines, silent)
