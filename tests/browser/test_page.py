@@ -8,6 +8,7 @@ import subprocess
 from itertools import pairwise
 from math import exp
 
+import numpy as np
 import pillow_heif
 import pytest
 from PIL import Image
@@ -15,6 +16,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.gateway import Gateway
 from tests.browser.tab import Scene, Tab
+from tests.image.samples import tiff, tiff_file
 from tests.servers import Answer
 
 MOST_BYTES = 15_000  # compressed
@@ -141,7 +143,64 @@ def test_what_the_browser_cannot_show_is_read_all_the_same(tab: Tab, gateway: Ga
     tab.drop("photo.heic", "image/heic", photo.getvalue())
     tab.expect_said(scene.caption)
     expect(tab["#photo"]).to_have_attribute("alt", "This browser cannot show this picture.")
-    assert gateway.posted[-1].body == photo.getvalue()
+    assert gateway.posted[-1].headers["content-type"] == "image/heic"
+
+
+SECRET = b"48.8584 N 2.2945 E"
+
+
+@pytest.mark.parametrize("kind", ["HEIF", "TIFF", "MM"])
+def test_exif_of_what_the_browser_cannot_show_stays_here(kind: str, tab: Tab, gateway: Gateway, scene: Scene) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = exif[0x010F] = SECRET.decode()
+    exif.get_ifd(0x8825)[29] = SECRET.decode()
+    photo = io.BytesIO()
+    with Image.open(scene.file) as image:
+        if kind == "HEIF":
+            image.save(photo, "HEIF", exif=exif, xmp=b"<x>" + SECRET + b"</x>", quality=95)
+        elif kind == "TIFF":
+            other = Image.new("RGB", (8, 8))
+            more = {"tiffinfo": {700: SECRET, 33723: SECRET, 270: SECRET.decode()}, "append_images": [other]}
+            image.save(photo, "TIFF", save_all=True, compression="tiff_lzw", **more)
+        else:
+            photo.write(tiff(np.asarray(image.convert("RGB")), order=">"))
+    photo.write(SECRET)
+    tab.drop("photo", "image/heic", photo.getvalue())
+    tab.expect_said(scene.caption)
+    assert SECRET in photo.getvalue()
+    assert SECRET not in gateway.posted[-1].body
+    assert len(gateway.posted[-1].body) == len(photo.getvalue())
+
+
+RAW = tiff_file({256: [8], 257: [8], 262: [32803], 273: [8], 279: [64], 50706: [1]}, bytes(64))
+
+
+@pytest.mark.parametrize(
+    ("data", "what", "why"),
+    [
+        (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(200), "This picture cannot be shown", "It was not sent."),
+        (RAW, "This is a camera’s raw file", "not supported"),
+    ],
+)
+def test_what_cannot_be_freed_of_exif_is_not_sent(data: bytes, what: str, why: str, tab: Tab, gateway: Gateway) -> None:
+    tab.drop("photo", "image/x-unknown", data)
+    expect(tab["#what"]).to_have_text(what)
+    expect(tab["#why"]).to_contain_text(why)
+    assert not gateway.posted
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_photo_that_breaks_off_is_told(cut: bool, tab: Tab, scene: Scene) -> None:
+    photo = io.BytesIO()
+    with Image.open(scene.file) as image:
+        image.convert("RGB").save(photo, "JPEG", quality=95)
+    tab.drop("photo.jpg", "image/jpeg", photo.getvalue()[: -2000 if cut else None])
+    if cut:
+        expect(tab["#part"]).to_be_visible()
+        expect(tab["#json"]).to_contain_text('"truncated": true')
+    else:
+        tab.expect_said(scene.caption)
+        expect(tab["#part"]).to_be_hidden()
 
 
 def test_a_wider_beam_is_asked_for(tab: Tab, gateway: Gateway, scene: Scene) -> None:

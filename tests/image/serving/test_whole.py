@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from typing import Any
@@ -10,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image
 from serving import colour, picture
 from serving.colour import PRIMARIES, TRANSFERS
 
+from tests.image.kinds import bmp, chrm, grey_png, in_colours, kinds, masked, png_of, with_chunks
 from tests.image.samples import encode, png_chunk, turned
 
 Pixels = NDArray[Any]
@@ -23,24 +23,6 @@ def difference(image: Image.Image, other: Image.Image) -> float:
     """The mean distance of two pictures of one size, in steps of 255."""
     assert image.size == other.size
     return float(np.abs(np.asarray(image, float) - np.asarray(other, float)).mean())
-
-
-def with_chunks(data: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
-    """A PNG with more chunks behind its header."""
-    return data[:33] + b"".join(png_chunk(*chunk) for chunk in chunks) + data[33:]
-
-
-def in_colours(scene: Image.Image, profile: bytes) -> Image.Image:
-    """The numbers that mean the same in the colours of a profile."""
-    target = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    converted = ImageCms.profileToProfile(scene, ImageCms.createProfile("sRGB"), target)
-    assert converted is not None
-    converted.info = {}  # else Pillow writes the profile
-    return converted
-
-
-def chrm(primaries: int) -> bytes:
-    return b"".join(struct.pack(">II", round(x * 1e5), round(y * 1e5)) for x, y in PRIMARIES[primaries])
 
 
 @pytest.mark.parametrize("transfer", [13, *sorted(TRANSFERS)])
@@ -170,12 +152,7 @@ def test_what_a_gif_s_first_frame_leaves_free_is_white(clear: bool, scene: Image
 )
 @pytest.mark.parametrize("header", [40, 56, 124])
 def test_bit_masks_of_every_layout(bits: int, masks: tuple[int, ...], header: int, scene: Image.Image) -> None:
-    pixels = np.asarray(scene.convert("RGBA")).astype(np.uint64)
-    numbers = np.zeros(pixels.shape[:2], np.uint64)
-    for channel, mask in enumerate(masks):
-        low = (mask & -mask).bit_length() - 1
-        if mask and (channel < 3 or header > 40):
-            numbers |= (pixels[:, :, channel] * (mask >> low) + 127) // 255 << low
+    numbers = masked(np.asarray(scene.convert("RGBA")), masks, alpha=header > 40)
     for alpha in (True, False):  # alpha of 0 everywhere is none
         kept = numbers if alpha or not masks[3] else numbers & (0xFFFFFFFF ^ masks[3])
         data = bmp(kept, bits, masks, header)
@@ -241,28 +218,15 @@ def test_what_is_not_supported_is_named(data: bytes, name: str) -> None:
     assert "broken" not in str(refused.value)
 
 
-def grey_png(values: Pixels, bits: int, key: int) -> bytes:
-    if bits == 16:
-        rows = [row.astype(">u2").tobytes() for row in values]
-    else:
-        places = np.arange(bits - 1, -1, -1)
-        rows = [np.packbits((row[:, None] >> places & 1).astype(np.uint8).reshape(-1)).tobytes() for row in values]
-    lines = b"".join(b"\0" + row for row in rows)
-    return png_of(values.shape[1], values.shape[0], bits, 0, lines, (b"tRNS", struct.pack(">H", key)))
-
-
-def png_of(width: int, height: int, bits: int, colours: int, lines: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
-    header = struct.pack(">IIBBBBB", width, height, bits, colours, 0, 0, 0)
-    all_chunks = (b"IHDR", header), *chunks, (b"IDAT", zlib.compress(lines)), (b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in all_chunks)
-
-
-def bmp(numbers: Pixels, bits: int, masks: tuple[int, ...], header: int) -> bytes:
-    """A BMP of bit masks, top row first."""
-    height, width = numbers.shape
-    size = bits // 8
-    rows = np.pad(numbers.astype(f"<u{size}").view(np.uint8).reshape(height, -1), ((0, 0), (0, -width * size % 4)))
-    head = struct.pack("<IiiHHIIiiII", header, width, -height, 1, bits, 3, rows.size, 2835, 2835, 0, 0)
-    head += struct.pack("<4I", *masks)[: 12 if header == 40 else 16]
-    head = head.ljust(header, b"\0")
-    return b"BM" + struct.pack("<IHHI", 14 + len(head) + rows.size, 0, 0, 14 + len(head)) + head + rows.tobytes()
+def test_one_picture_looks_the_same_in_every_kind(scene: Image.Image) -> None:
+    """A tenth of what `tests/benchmarks/colours.py` compares with Chromium and ImageMagick."""
+    right = {"colour": scene, "grey": scene.convert("L").convert("RGB")}
+    for sample in list(kinds(scene))[::10]:
+        try:
+            seen = picture.read(sample.data)
+        except picture.UnsupportedImageError as error:
+            assert "not supported" in str(error), sample.name  # noqa: PT017
+            continue
+        assert not seen.truncated
+        if sample.looks in right:
+            assert difference(seen.image, right[sample.looks]) < 10, sample.name
