@@ -39,6 +39,7 @@ from tests.tiers import (  # noqa: F401 - pytest's hooks
 
 STUB = Path(__file__).parent / "stub_image"
 ACCOUNT, REGION = "000000000000", "us-east-1"
+PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 _numbers = itertools.count(1)
 
 # Every session of botocore reads megabytes of JSON, and tests make hundreds: let one reader serve them.
@@ -54,7 +55,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing of the user's AWS set-up, settings or proxies reaches a test."""
     settings = {f"LAMBDACAP_{field.name.upper()}" for field in fields(Settings)}
     for key in os.environ:
-        if key.startswith("AWS_") or key in settings:
+        if key.startswith("AWS_") or key in settings or key.lower() in PROXIES:
             monkeypatch.delenv(key)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-aws-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-aws-credentials"))
