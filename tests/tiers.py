@@ -16,9 +16,11 @@ SLOW = (
     "image/convert/test_convert.py",
     "image/demo/test_training.py",
     "image/test_fuzz.py",
+    "insight/test_policy.py",
     "local/test_load.py",
     "model/test_convert.py",
     "test_package.py",
+    "test_pages.py",
 )
 """Folders and files whose tests all take long; of others, those with the mark."""
 SHARING = ("docker", "browser")

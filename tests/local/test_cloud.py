@@ -85,6 +85,7 @@ def test_a_port_of_ones_own(own_cloud: Command) -> None:
     assert f"runs at http://127.0.0.1:{port} already" in other.stderr
 
 
+@pytest.mark.slow
 def test_what_is_deployed_comes_back_and_a_crash_is_survived(own_cloud: Command, photo: Path) -> None:
     """One cloud for a long story, since each start takes seconds."""
     url = own_cloud("deploy", "--local").stdout.strip()
