@@ -58,6 +58,8 @@ def understood(data: bytes) -> Tiff:
     if inverted:
         photometric = BLACK_IS_ZERO
         directory.set(PHOTOMETRIC, (BLACK_IS_ZERO,))
+    if directory.samples == 1:
+        directory.set(PLANAR, (1,))  # one channel is one plane; Pillow knows some depths by one name only
     directory.check()
     found = Tiff(data, inverted=inverted)
     if photometric == BLACK_IS_ZERO and directory.format == UNSIGNED:

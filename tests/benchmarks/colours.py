@@ -59,21 +59,27 @@ def main() -> None:
     parser.add_argument("--without-browser", action="store_true")
     arguments = parser.parse_args()
     model = Captioner(Bundle.load(ROOT / "image" / "demo" / "bundle"))
-    found: dict[str, list[str]] = {}
+    total: Counter[str] = Counter()
+    forms_seen = 0
     with contextlib.ExitStack() as stack:
         browser = None if arguments.without_browser else stack.enter_context(_chromium())
-        for seed in range(arguments.scenes):
-            rng = np.random.default_rng(seed)
-            scene = render(random_scene(rng), rng).resize((240, 240), Image.Resampling.LANCZOS)
-            for sample in (*forms(scene), *kinds(scene)):
-                if arguments.only in sample.name:
-                    found.setdefault(sample.name, []).append(verdict(sample, model, browser))
-    total: Counter[str] = Counter()
-    for name, verdicts in found.items():
-        total.update(verdicts)
-        print(f"{name:<48} {', '.join(dict.fromkeys(verdicts))}", flush=True)
-    print(f"{len(found)} forms of {arguments.scenes} scenes: " + ", ".join(f"{n} {v}" for v, n in total.most_common()))
+        for samples in zip(*(files(seed) for seed in range(arguments.scenes)), strict=True):
+            if arguments.only not in samples[0].name:
+                continue
+            forms_seen += 1
+            verdicts = [verdict(sample, model, browser) for sample in samples]
+            total.update(verdicts)
+            print(f"{samples[0].name:<48} {', '.join(dict.fromkeys(verdicts))}", flush=True)
+    print(f"{forms_seen} forms of {arguments.scenes} scenes: " + ", ".join(f"{n} {v}" for v, n in total.most_common()))
     sys.exit(any("differ" in verdict for verdict in total))
+
+
+def files(seed: int) -> Iterator[Sample]:
+    """A painted scene in every form and kind."""
+    rng = np.random.default_rng(seed)
+    scene = render(random_scene(rng), rng).resize((240, 240), Image.Resampling.LANCZOS)
+    yield from forms(scene)
+    yield from kinds(scene)
 
 
 def verdict(sample: Sample, model: Captioner, browser: Callable[[bytes], Seen] | None) -> str:
