@@ -10,6 +10,7 @@ import socket
 import time
 from contextlib import nullcontext
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -90,7 +91,15 @@ def test_what_is_deployed_comes_back_and_a_crash_is_survived(own_cloud: Command,
     """One cloud for a long story, since each start takes seconds."""
     url = own_cloud("deploy", "--local").stdout.strip()
     own_cloud("local", "stop")
-    gone = own_cloud("invoke", photo, code=1)
+    # Whoever listens at its address meanwhile gets neither the photo nor the key: nobody even knocks.
+    with socket.socket() as somebody:
+        somebody.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        somebody.bind(("127.0.0.1", urlsplit(url).port or 0))
+        somebody.listen()
+        somebody.setblocking(False)
+        gone = own_cloud("invoke", photo, code=1)
+        with pytest.raises(BlockingIOError):
+            somebody.accept()
     assert "the local cloud does not answer" in gone.stderr
     assert "lambdacap local start" in gone.stderr
     own_cloud("local", "start")
