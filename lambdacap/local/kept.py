@@ -10,13 +10,13 @@ from pathlib import Path
 LARGEST_LOG = 5 << 20
 """Bytes after which a log begins anew; the one before is kept beside it."""
 
-_FILES = ("made-home", "cloud.json", "cloud.tmp", "cloud.log", "cloud.log.1", "secret", "process.lock")
+_FILES = ("made-home", "cloud.json", "cloud.tmp", "cloud.log", "cloud.log.1", "secret", "cloud.pid")
 _FOLDERS = ("docker", "functions", "images", "state", "tmp")
 
 
 def process_lock(home: Path) -> Path:
     """Held by the cloud's process for as long as it lives, with its id in it."""
-    return home / "local" / "process.lock"
+    return home / "local" / "cloud.pid"
 
 
 def log_file(home: Path) -> Path:

@@ -243,7 +243,7 @@ def benches(folder: Path, number: int) -> Iterator[list[Bench]]:
                 (own / "local").mkdir(parents=True)
                 # Functions run from the cloud's copies of images, whoever made those.
                 (home / "local" / "images").mkdir(exist_ok=True)
-                for name in ("images", "secret", "process.lock"):
+                for name in ("images", "secret", "cloud.pid"):
                     (own / "local" / name).symlink_to(home / "local" / name)
                 # A record keeps the cloud from being stopped with the last teardown.
                 Records(own).save(Deployment("keeps-the-cloud", target="local", account=ACCOUNT, region=REGION))

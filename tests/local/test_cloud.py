@@ -134,7 +134,7 @@ def test_a_cloud_that_cannot_start_says_why(tmp_path: Path) -> None:
     home = tmp_path / "home"
     (home / "local").mkdir(parents=True)
     # What the process would do first.
-    (home / "local" / "process.lock").mkdir()
+    (home / "local" / "cloud.pid").mkdir()
     with pytest.raises(LocalCloudError, match="did not start") as caught:
         cloud.start(home, silent)
     assert "IsADirectoryError" in caught.value.message

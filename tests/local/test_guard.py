@@ -447,7 +447,7 @@ class TestAnotherUser:
     def test_what_is_kept_is_the_users(self, cloud_home: Path) -> None:
         kept = cloud_home / "local"
         assert kept.stat().st_mode & 0o777 == 0o700
-        for path in (kept / "secret", kept / "docker" / "config.json", kept / "cloud.log", kept / "process.lock"):
+        for path in (kept / "secret", kept / "docker" / "config.json", kept / "cloud.log", kept / "cloud.pid"):
             assert path.stat().st_mode & 0o777 == 0o600, path
         for folder in ("tmp", "state", "docker", "images", "functions"):
             if (kept / folder).exists():
