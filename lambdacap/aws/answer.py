@@ -6,6 +6,7 @@ proxy in between or a new state of a service may leave out what has always been 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -36,6 +37,17 @@ class Answer(dict[str, Any]):
             operation=self.operation,
             hint=_HINT,
         )
+
+
+def payload(answer: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    """What a function returned to Invoke. Raises `AwsError` when that is no JSON."""
+    content = answer["Payload"].read()
+    try:
+        return json.loads(content or b"null")
+    except (ValueError, RecursionError) as error:
+        raise AwsError(
+            f"the function returned what is no JSON: {content[:80]!r}", operation="lambda:Invoke", hint=_HINT
+        ) from error
 
 
 def check(session: boto3.Session) -> None:

@@ -165,7 +165,7 @@ class Records:
             content = json.loads(path.read_text("utf-8"))
             if content.pop("format") != FORMAT:
                 raise DeploymentError(
-                    f"{path} was written by lambdacap {content.get('lambdacap')}, in a format unknown to this one",
+                    f"{path} was written by lambdacap {str(content.get('lambdacap'))[:40]}, in a format unknown here",
                     hint="Use that version, or newer.",
                 )
             content.pop("lambdacap")
@@ -176,11 +176,11 @@ class Records:
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             if self._forgive:
                 if path not in self._forgiven:
-                    self._forgive(f"{path} is no readable record ({error}): a deploy writes it anew")
+                    self._forgive(f"{path} is no readable record ({str(error)[:200]}): a deploy writes it anew")
                 self._forgiven.add(path)
                 return None
             raise DeploymentError(
-                f"{path} is no readable record: {error}",
+                f"{path} is no readable record: {str(error)[:200]}",
                 hint="Delete it: lambdacap finds what it made by name and tag, and writes the record anew.",
             ) from error
         # Where it lies says which deployment it is of, whatever somebody has written into it.

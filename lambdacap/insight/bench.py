@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 from PIL import Image
 
+from lambdacap.aws.answer import payload as payload_of
 from lambdacap.aws.clients import translated
 from lambdacap.aws.prices import Prices
 from lambdacap.client.http import Client
@@ -41,7 +42,7 @@ TOUCHED = "LAMBDACAP_BENCH"
 """The environment variable that makes Lambda start the function anew."""
 DEARER = 1.2
 """How much more than the cheapest memory size the one to choose may cost."""
-_NUMBER = re.compile(r"(Init Duration|Billed Duration|Max Memory Used): ([\d.]+)")
+_NUMBER = re.compile(r"(Init Duration|Billed Duration|Max Memory Used): (\d{1,15}(?:\.\d{1,15})?)")
 
 
 @dataclass(frozen=True)
@@ -241,7 +242,7 @@ def _direct(site: Site, photo: Photo, network: float) -> Call:
         invoking.get_function_configuration(FunctionName=site.name)  # so that its connection stands
         start = time.perf_counter()
         answer = invoking.invoke(FunctionName=site.name, Payload=payload, LogType="Tail")
-        content: Any = json.loads(answer["Payload"].read() or b"null")
+        content = payload_of(answer)
         total = (time.perf_counter() - start) * 1000
     if answer.get("FunctionError") or not isinstance(content, dict) or content.get("statusCode") != 200:
         raise CallError(
@@ -250,14 +251,15 @@ def _direct(site: Site, photo: Photo, network: float) -> Call:
         )
     log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace")
     reported = {name: float(value) for name, value in _NUMBER.findall(log)}
-    timing = content.get("headers", {}).get("Server-Timing", "")
+    headers = content.get("headers")
+    timing = str(headers.get("Server-Timing", "")) if isinstance(headers, dict) else ""
     return _call(total, network, "lambda", timing, reported)
 
 
 def _call(total: float, network: float, way: str, timing: str, reported: Mapping[str, float] | None = None) -> Call:
     """Splits `total` by what the handler's `Server-Timing` and Lambda's report say; without them it is all `way`."""
     reported = reported or {}
-    took = {name: float(value) for name, value in re.findall(r"([\w-]+);dur=([\d.]+)", timing)}
+    took = {name: float(value) for name, value in re.findall(r"([\w-]+);dur=(\d{1,15}(?:\.\d{1,15})?)", timing)}
     handled = took.pop("total", 0.0)
     # Lambda's own figure holds the handler's; the runtime emulator's is not real.
     init = max(reported.get("Init Duration", 0.0), took.pop("init", 0.0))

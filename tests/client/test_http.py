@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socketserver
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -88,7 +90,10 @@ def test_refusals_of_the_gateway(status: int, body: bytes, message: str, hint: s
     assert len(server.asked) == 1
 
 
-@pytest.mark.parametrize("answer", [Answer(200, b"<html>", "text/html"), Answer(200, b"[1]"), Answer(200, b"")])
+NOTHING = (b"<html>", b"[1]", b"", b"{}", b'{"words": []}', b'{"caption": ["a"]}', b'{"caption": null}', b"[" * 100_000)
+
+
+@pytest.mark.parametrize("answer", [Answer(200, body) for body in NOTHING], ids=range(len(NOTHING)))
 def test_an_answer_that_is_no_json_object(answer: Answer, caption: Call) -> None:
     with serving(answer) as server, pytest.raises(CallError, match="the API answered 200"):
         caption(server.url)
@@ -159,3 +164,30 @@ def test_a_proxy_is_not_asked_for_this_machine(caption: Call, monkeypatch: pytes
     monkeypatch.setenv("no_proxy", "")
     with serving(CAPTION) as server:
         assert caption(server.url)["caption"] == "a dog"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"caption":',
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd",
+    ],
+    ids=["cut off", "no chunk", "no gzip"],
+)
+def test_an_answer_that_breaks_off(answer: bytes, caption: Call) -> None:
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1 << 16)
+            self.wfile.write(answer)
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            with pytest.raises((CallError, LocalCloudError), match=r"cannot be read|does not answer") as caught:
+                caption(f"http://127.0.0.1:{server.server_address[1]}/")
+        finally:
+            server.shutdown()
+            thread.join()
+    assert caught.value.hint

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lambdacap.aws.answer import payload as payload_of
 from lambdacap.aws.clients import code, found, moments, retry, text
 from lambdacap.errors import AwsError
 from lambdacap.events import Progress
@@ -141,7 +142,7 @@ def start(site: Site, version: str, live: str | None) -> None:
         waiting=lambda spent, _: site.report(Progress(_KIND, f"waiting for an execution to be free ({spent:.0f} s)")),
         sleep=site.sleep,
     )
-    payload: Any = json.loads(answer["Payload"].read() or b"null")
+    payload = payload_of(answer)
     if answer.get("FunctionError"):
         reason = payload.get("errorMessage", payload) if isinstance(payload, dict) else payload
         raise AwsError(
