@@ -14,6 +14,8 @@ ELSEWHERE = {
     "image/demo": "image/demo/test_scenes.py image/demo/test_training.py image/demo/test_bundle.py",
     "image/serving": "image/serving/test_picture.py image/test_handler.py image/test_hostile.py",
     "lambdacap/aws/hints.py": "aws/test_clients.py",
+    "lambdacap/aws/refusals.py": "aws/test_clients.py",
+    "lambdacap/aws/retry.py": "aws/test_clients.py",
     "lambdacap/cli": "cli/test_app.py",
     "lambdacap/cli/access.py": "operations/test_access.py",
     "lambdacap/cli/attention.py": "client/test_attention.py",

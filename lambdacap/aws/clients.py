@@ -6,11 +6,8 @@ The only module that makes boto3 clients. botocore itself retries throttling, 5x
 
 from __future__ import annotations
 
-import html
 import os
-import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -25,8 +22,12 @@ from botocore.parsers import ResponseParserError
 from botocore.session import Session as BotocoreSession
 
 from lambdacap import __version__
-from lambdacap.aws import hints
 from lambdacap.aws.answer import check
+from lambdacap.aws.refusals import UNKNOWN_CALLER, no_credentials, not_enabled, plain, refused
+from lambdacap.aws.refusals import code as code
+from lambdacap.aws.refusals import text as text
+from lambdacap.aws.retry import moments as moments
+from lambdacap.aws.retry import retry as retry
 from lambdacap.errors import AwsError, CredentialsError, LocalCloudError, SettingsError
 
 if TYPE_CHECKING:
@@ -54,19 +55,8 @@ READ_TIMEOUT = 60.0
 START_MARGIN = 60.0
 """Seconds that an invocation may take beyond the function's timeout: Lambda fetches the image and starts it first."""
 
-_PAGE = 200
-"""Characters of a page that a message may have."""
 _MAKING = ("Create", "Subscribe")
 """How the names of calls begin that make another one when they are made twice."""
-_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
-_UNKNOWN_CALLER = {
-    "InvalidClientTokenId",
-    "UnrecognizedClientException",
-    "SignatureDoesNotMatch",
-    "InvalidSignatureException",
-    "AuthFailure",
-}
-_DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
 
 
 class Aws:
@@ -212,14 +202,14 @@ def connect(*, region: str | None, profile: str | None, endpoint: str | None, se
             if session.region_name is None:
                 raise SettingsError("no AWS region is set", hint="Give one, for example --region eu-central-1.")
             if session.get_credentials() is None:
-                raise _no_credentials()
+                raise no_credentials()
         aws = Aws(session, session.region_name, endpoint)
     try:
         with translated(aws):
             identity = aws.sts.get_caller_identity()
     except CredentialsError as error:
         if not endpoint and _known_elsewhere(aws, error):
-            raise _not_enabled(aws.region) from error
+            raise not_enabled(aws.region) from error
         raise
     aws.account, aws.caller = identity["Account"], identity["Arn"]
     return aws
@@ -228,7 +218,7 @@ def connect(*, region: str | None, profile: str | None, endpoint: str | None, se
 def _known_elsewhere(aws: Aws, error: CredentialsError) -> bool:
     """Whether credentials that a region does not know are good where every account of AWS may work."""
     cause = error.__cause__
-    if not isinstance(cause, ClientError) or code(cause) not in _UNKNOWN_CALLER:
+    if not isinstance(cause, ClientError) or code(cause) not in UNKNOWN_CALLER:
         return False
     if aws.partition != "aws" or aws.region == _FIRST_REGION:
         return False
@@ -237,14 +227,6 @@ def _known_elsewhere(aws: Aws, error: CredentialsError) -> bool:
     except (ClientError, BotoCoreError):
         return False
     return True
-
-
-def _not_enabled(region: str) -> SettingsError:
-    return SettingsError(
-        f"AWS knows these credentials, but not in {region}: this account has not enabled that region",
-        hint="Enable it in AWS's console (Account, AWS Regions), or choose another --region. If it is enabled: a "
-        "session from STS's global endpoint holds in AWS's older regions only; sign in at the region's own.",
-    )
 
 
 def partition_of(region: str) -> str:
@@ -284,13 +266,13 @@ def translated(aws: Aws | None = None) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise _refused(error, aws) from error
+        raise refused(error, *((aws.operation, aws.caller) if aws else ("", ""))) from error
     except botocore_errors.ProfileNotFound as error:
         raise SettingsError(
             str(error).rstrip("."), hint="`aws configure list-profiles` shows the ones there are."
         ) from error
     except (botocore_errors.NoCredentialsError, botocore_errors.PartialCredentialsError) as error:
-        raise _no_credentials() from error
+        raise no_credentials() from error
     except (
         botocore_errors.TokenRetrievalError,
         botocore_errors.SSOError,
@@ -306,33 +288,14 @@ def translated(aws: Aws | None = None) -> Iterator[None]:
         operation = aws.operation if aws else ""
         if aws and aws.endpoint:
             raise LocalCloudError(
-                f"the local cloud at {aws.endpoint} did not answer {operation}: {_plain(str(error))}",
+                f"the local cloud at {aws.endpoint} did not answer {operation}: {plain(str(error))}",
                 hint="`lambdacap local status` says whether it runs; `lambdacap local start` starts it.",
             ) from error
         raise AwsError(
-            f"AWS did not answer {operation}: {_plain(str(error))}" if operation else _plain(str(error)),
+            f"AWS did not answer {operation}: {plain(str(error))}" if operation else plain(str(error)),
             operation=operation,
             hint="Check the network and the region, then run the same command again: it goes on where it was.",
         ) from error
-
-
-def code(error: ClientError) -> str:
-    """AWS's error code, for example `ResourceNotFoundException`."""
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def text(error: ClientError) -> str:
-    """AWS's own message; of an HTML page, which a proxy or a gateway puts in its place, the title."""
-    return _plain(str(error.response.get("Error", {}).get("Message", "")).strip())
-
-
-def _plain(words: str) -> str:
-    """`words` as they are, or what a page says in its title or heading, in one line that a terminal shows."""
-    if not re.search(r"<(!doctype|html|head|body|title)\b", words, re.IGNORECASE):
-        return words
-    title = re.search(r"<(title|h1)[^>]*>(.*?)</\1>", words, re.IGNORECASE | re.DOTALL)
-    said = " ".join(re.sub(r"<[^>]*>", " ", html.unescape(title[2] if title else words)).split())
-    return f"a web page in place of an answer: {said[:_PAGE]}"
 
 
 def found(call: Callable[[], T], *missing: str) -> T | None:
@@ -343,70 +306,3 @@ def found(call: Callable[[], T], *missing: str) -> T | None:
         if code(error) in missing:
             return None
         raise
-
-
-def retry(
-    call: Callable[[], T],
-    *,
-    when: Callable[[ClientError], bool],
-    limit: float,
-    every: float,
-    waiting: Callable[[float, float], None],
-    sleep: Callable[[float], None] = time.sleep,
-    clock: Callable[[], float] = time.monotonic,
-) -> T:
-    """Repeat `call` every so many seconds while it fails with an error that `when` knows, for `limit` seconds at most.
-
-    `waiting` is told each second how many have been spent so far, and how many are left until the next try.
-    """
-    start = clock()
-    while True:
-        try:
-            return call()
-        except ClientError as error:
-            spent = clock() - start
-            if not when(error) or spent + every > limit:
-                raise
-        left = every
-        while left > 0:
-            waiting(clock() - start, left)
-            sleep(min(1.0, left))
-            left -= 1.0
-
-
-def moments(
-    limit: float,
-    *,
-    sleep: Callable[[float], None] = time.sleep,
-    clock: Callable[[], float] = time.monotonic,
-) -> Iterator[float]:
-    """When to look at what takes a while: seconds since the start, from 0 to `limit`, soon seldom (every 2 s)."""
-    start, pause = clock(), 0.2
-    while (spent := clock() - start) <= limit:
-        yield spent
-        sleep(pause)
-        pause = min(2.0, pause * 1.5)
-
-
-def _no_credentials() -> CredentialsError:
-    return CredentialsError(
-        "no AWS credentials were found",
-        hint="Run `aws configure` or `aws sso login`, or set AWS_PROFILE; without an account, use --local.",
-    )
-
-
-def _refused(error: ClientError, aws: Aws | None) -> AwsError | CredentialsError:
-    name = code(error)
-    service = aws.operation.partition(":")[0] if aws else ""
-    operation = f"{service}:{error.operation_name}" if service else error.operation_name
-    message = f"AWS refused {operation}: {text(error) or name} ({name})"
-    if name in _EXPIRED:
-        return CredentialsError(message, hint="The session has expired: sign in again, then repeat the command.")
-    if name in _UNKNOWN_CALLER:
-        return CredentialsError(message, hint="AWS does not know these credentials: check the profile and the keys.")
-    hint = hints.hint(name, message)
-    if name in _DENIED and not hint:
-        # API Gateway knows HTTP's verbs only, and Invoke is InvokeFunction: the policy has the names that count.
-        who = aws.caller if aws and aws.caller else "This user"
-        hint = f"{who} needs the permission {operation}; `lambdacap policy` prints all that are needed."
-    return AwsError(message, operation=operation, code=name, hint=hint)

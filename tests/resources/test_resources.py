@@ -257,8 +257,9 @@ def test_only_lambda_may_pull_for_this_function(site: Site) -> None:
     (statement,) = policy["Statement"]
     assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
     assert set(statement["Action"]) == {"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
-    source = f"arn:aws:lambda:us-east-1:000000000000:function:{site.name}*"
-    assert statement["Condition"] == {"StringLike": {"aws:sourceArn": source}}
+    function = f"arn:aws:lambda:us-east-1:000000000000:function:{site.name}"
+    # Its versions too, and no function whose name begins alike.
+    assert statement["Condition"] == {"StringLike": {"aws:sourceArn": [function, f"{function}:*"]}}
 
 
 def test_a_boundary_is_set_on_the_role_and_stays(site: Site) -> None:
