@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
+from lambdacap.aws.clients import found
 from lambdacap.resources import RESOURCES, Resource, Site, State
+from lambdacap.resources.role import TRUST
 
 
 def having(site: Site, resource: Resource, state: State) -> Site:
@@ -30,3 +33,11 @@ def removed(site: Site) -> None:
         state = resource.find(site)
         if state:
             resource.remove(site, state)
+
+
+def a_role_of_others(site: Site) -> str:
+    """The ARN of a role that is not lambdacap's, made once: a function needs one that exists."""
+    iam = site.aws.iam
+    trust = json.dumps(TRUST)
+    role = found(lambda: iam.get_role(RoleName="other"), "NoSuchEntity")
+    return (role or iam.create_role(RoleName="other", AssumeRolePolicyDocument=trust))["Role"]["Arn"]

@@ -24,6 +24,7 @@ from lambdacap.resources.role import log_policy, role_name
 from lambdacap.settings import Settings
 from tests.calls import recorded
 from tests.conftest import ACCOUNT, REGION, standing_deployment
+from tests.sites import a_role_of_others
 
 Drift = Callable[[Site], object]
 CALLS_OF_A_DEPLOY_WITHOUT_CHANGE = 15
@@ -87,6 +88,10 @@ def configure(**values: Any) -> Drift:  # noqa: ANN401 - UpdateFunctionConfigura
         site.aws.lambda_.get_waiter("function_updated_v2").wait(FunctionName=site.name, WaiterConfig={"Delay": 1})
 
     return drift
+
+
+def run_as_another_role(site: Site) -> None:
+    configure(Role=a_role_of_others(site))(site)
 
 
 def add_a_variable(site: Site) -> None:
@@ -189,7 +194,7 @@ DRIFTS: dict[str, tuple[Drift, str, str]] = {
     "retention gone": (keep_logs_for_ever, "log group", "retention"),
     "timeout": (configure(Timeout=3), "function", "timeout"),
     "memory": (configure(MemorySize=128), "function", "memory"),
-    "function's role": (configure(Role="arn:aws:iam::000000000000:role/other"), "function", "role"),
+    "function's role": (run_as_another_role, "function", "role"),
     "log format": (configure(LoggingConfig={"LogFormat": "JSON"}), "function", "logging"),
     "variable": (add_a_variable, "function", "environment"),
     "code": (run_another_image, "function", "image"),

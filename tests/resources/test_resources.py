@@ -23,7 +23,7 @@ from lambdacap.resources.role import TRUST, log_policy, role_name
 from lambdacap.resources.watch.budget import budget_name
 from lambdacap.settings import Settings
 from tests.calls import recorded
-from tests.sites import ensured, having, removed
+from tests.sites import a_role_of_others, ensured, having, removed
 
 EVERYTHING: Any = {
     "auth": "key",
@@ -117,11 +117,12 @@ def take_log_group(site: Site, tags: dict[str, str]) -> Undo:
 
 def take_function(site: Site, tags: dict[str, str]) -> Undo:
     lambda_, name = site.aws.lambda_, site.name
+    role = a_role_of_others(site)
     lambda_.create_function(
         FunctionName=name,
         PackageType="Image",
         Code={"ImageUri": "someone/elses:image"},
-        Role="arn:aws:iam::000000000000:role/other",
+        Role=role,
         Tags=tags,
     )
     return lambda: lambda_.delete_function(FunctionName=name)
