@@ -80,7 +80,7 @@ def _jpeg(data: bytes) -> Beside:
 
 
 def _png(data: bytes) -> Beside:
-    found, kept = Beside(data), [SIGNATURE]
+    found, kept, noted = Beside(data), [SIGNATURE], set[bytes]()
     for place in structure.chunks(data):
         length, name = struct.unpack_from(">I4s", data, place)
         content = data[place + 8 : place + 8 + length]
@@ -91,7 +91,8 @@ def _png(data: bytes) -> Beside:
             found.bits, colours = content[8], content[9]
         if not ancillary or name in ANIMATION or (name == b"tRNS" and colours == 3):
             kept.append(data[place : place + 12 + length])
-        else:
+        elif name not in noted:  # of each there is one: profiles could unpack to 4 MB a thousand times
+            noted.add(name)
             _note(found, name, content, colours)
         if name == b"IEND":
             break

@@ -23,11 +23,21 @@ PLUGINS = {
     "AVIF": "PIL.AvifImagePlugin",
     "HEIF": "pi_heif",
 }
+# Pixels. A picture of more is refused by its header, before one is decoded. A body is at most 4.5 MB here (Lambda's
+# 6 MB after base64), so hardly a real photo comes near. What these allow costs at most 300 MB and 2 s.
+MOST = 20_000_000  # every screen up to 5K
+MOST_HEIC = 25_000_000  # what phones write
+MOST_JPEG = 50_000_000  # what the largest common phones take (48 and 50 MP), since it can be decoded coarsely
+MOST_WHOLE = 25_000_000  # and is, if it has more than these
+MOST_CANVAS = 16_000_000  # WebP and AVIF are decoded to a canvas, or two, that is then copied: 9 to 16 bytes a pixel
+MOST_RUNS = 4_000_000  # BMP's are decoded in Python
 TILE_WIDTH, TILE_LENGTH = 322, 323  # TIFF 6.0, section 15
 
 
 class File:
     """A file of a format of which Pillow knows all. Raises `NotSupportedError` where it is opened."""
+
+    most = MOST
 
     def __init__(self, data: bytes, kind: str) -> None:
         self.beside = beside.parted(data, kind)
@@ -37,11 +47,6 @@ class File:
     def size(self) -> tuple[int, int]:
         """Width and height, before turning."""
         return self.image.size
-
-    @property
-    def coarse(self) -> bool:
-        """Whether it can be decoded smaller than it is, row by row."""
-        return False
 
     @property
     def tile(self) -> tuple[int, int]:
@@ -74,13 +79,17 @@ class Jpeg(File):
             raise NotSupportedError(process)
         super().__init__(data, kind)
 
-    @property
-    def coarse(self) -> bool:
         # All of a progressive one's coefficients are in memory at once, at up to 6 bytes a pixel.
-        return not self.image.info.get("progressive")
+        if not self.image.info.get("progressive"):
+            self.most = MOST_JPEG
 
     def load(self, side: int) -> Image.Image:
-        self.image.draft(cast("Any", None), (side, side))
+        width, height = self.image.size
+        if width * height > MOST_WHOLE and min(width, height) < 2 * side:
+            width, height = width // 2, height // 2
+        else:
+            width = height = side
+        self.image.draft(cast("Any", None), (width, height))
         return super().load(side)
 
     @property
@@ -94,10 +103,6 @@ class Jpeg(File):
 class Png(Jpeg):
     def __init__(self, data: bytes, kind: str) -> None:
         File.__init__(self, data, kind)
-
-    @property
-    def coarse(self) -> bool:
-        return False
 
     def load(self, side: int) -> Image.Image:  # noqa: ARG002
         if getattr(self.image, "default_image", False) and getattr(self.image, "n_frames", 1) > 1:
@@ -123,6 +128,8 @@ class Png(Jpeg):
 
 
 class WebP(File):
+    most = MOST_CANVAS
+
     @property
     def turn(self) -> int:
         return 1  # browsers show it as it lies, whatever its EXIF says
@@ -144,6 +151,8 @@ class Bmp(File):
     def __init__(self, data: bytes, kind: str) -> None:
         self.data = data
         self.masked = bitmap.masked(data)
+        if structure.is_packed(data):
+            self.most = MOST_RUNS
         if self.masked is None:
             super().__init__(data, kind)
 
@@ -198,6 +207,8 @@ class Tiff(File):
 
 
 class Avif(File):
+    most = MOST_CANVAS
+
     def profile(self) -> bytes | None:
         icc = super().profile()
         if icc is not None or self.beside.code_points is None:
@@ -208,6 +219,8 @@ class Avif(File):
 
 
 class Heif(File):
+    most = MOST_HEIC
+
     def __init__(self, data: bytes, kind: str) -> None:
         import pi_heif
 

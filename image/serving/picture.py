@@ -14,16 +14,10 @@ from typing import Any, BinaryIO
 
 from PIL import Image, ImageFile
 
-from serving import isolated, kinds, structure
-from serving.formats import opened
-from serving.seen import as_seen
+from serving import boxes, isolated, kinds, structure
+from serving.formats import FILES, opened
+from serving.seen import as_seen, turned
 
-# A picture over these bounds is refused by its header, before a pixel is decoded. A body is at most 4.5 MB
-# here (Lambda's 6 MB after base64), so hardly a real photo comes near. JPEG: what the largest common phones
-# take (48 and 50 MP), since it can be decoded coarsely. The others have to be decoded whole, at 4 bytes a
-# pixel (WebP and AVIF: 12 to 16, HEIC: 7): 25 MP holds every screen up to 6K, and what phones write as HEIC.
-MAX_JPEG_PIXELS = 50_000_000
-MAX_PIXELS = 25_000_000
 # JPEG's own limit. A picture of 1 × 25,000,000 pixels is small, but the tables to resize it are not (0.8 GB).
 MAX_SIDE = 65_535
 # A large picture is made smaller by a whole factor, a JPEG while it is decoded, as long as this many times
@@ -34,6 +28,7 @@ MARGIN = 4
 # Rare, and with decoders that are large or as old as the format: these are decoded in a process apart.
 ISOLATED = {"HEIF", "AVIF", "TIFF", "BMP"}
 SENT = 20_000  # pixels that it sends at a time
+BLOCK = 64  # pixels; the sides of what HEVC and AV1 code are multiples of at most these
 MAX_TILE = 4096 * 4096
 
 Image.preinit()  # the common formats' modules, in the init phase and not in the first caller's time
@@ -70,6 +65,9 @@ def read(data: bytes, *, needed: tuple[int, int] | None = None) -> Picture:
     refused by its header, undecoded.
     """
     kind = known(data)
+    if kind in ("AVIF", "HEIF"):
+        # By all of its headers, with what coded pictures are larger than what is shown of them.
+        _check(boxes.largest(data), kind, FILES[kind].most, beyond=BLOCK)
     return _decode_apart(data, kind, needed) if kind in ISOLATED else decode(data, kind, needed)
 
 
@@ -166,10 +164,7 @@ def _decode(
 ) -> Picture:
     file = opened(data, kind)
     size = file.size
-    bound = pixels or (MAX_JPEG_PIXELS if file.coarse else MAX_PIXELS)
-    if size[0] * size[1] > bound or max(size) > MAX_SIDE:
-        found = f"the picture has {size[0]} × {size[1]} pixels"
-        raise ImageTooLargeError(f"{found}: at most {bound // 10**6} megapixels of {kind}; shrink it")
+    _check(size, kind, pixels or file.most)
     tile = file.tile
     if tile[0] * tile[1] > MAX_TILE:
         raise ImageTooLargeError(f"the picture has tiles of {tile[0]} × {tile[1]} pixels; save it anew")
@@ -181,8 +176,16 @@ def _decode(
         image = file.load(side)
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = False
-    seen = as_seen(image, max(1, min(image.size) // side), file.meaning(), file.turn)
-    return Picture(seen, kind, size, truncated or (kind == "JPEG" and structure.is_filled_up(data)))
+    turn, seen = file.turn, as_seen(image, max(1, min(image.size) // side), file.meaning(), turn=1)
+    del file, image  # a third copy of a large picture would be too much
+    return Picture(turned(seen, turn), kind, size, truncated or (kind == "JPEG" and structure.is_filled_up(data)))
+
+
+def _check(size: tuple[int, int], kind: str, most: int, beyond: int = 0) -> None:
+    width, height = size
+    if max(width - beyond, 0) * max(height - beyond, 0) > most or max(size) > MAX_SIDE + beyond:
+        found = f"the picture has {width} × {height} pixels"
+        raise ImageTooLargeError(f"{found}: at most {most // 10**6} megapixels of {kind}; shrink it")
 
 
 def blank() -> Image.Image:

@@ -41,9 +41,15 @@ def as_seen(image: Image.Image, factor: int = 1, meaning: Meaning = PLAIN, turn:
     `factor` makes it that many times smaller (means of factor × factor pixels); `turn` is the orientation, if it is
     known already. What this returns stays as it is when it is passed in again.
     """
-    turning = UPRIGHT.get(orientation(image) if turn is None else turn)
+    turn = orientation(image) if turn is None else turn
     if factor > 1 or image.mode != "RGB" or "transparency" in image.info or meaning != PLAIN:
         image = _rgb(image, factor, meaning)
+    return turned(image, turn)
+
+
+def turned(image: Image.Image, turn: int) -> Image.Image:
+    """The picture upright, of which EXIF says that orientation."""
+    turning = UPRIGHT.get(turn)
     if turning is not None:
         image = image.transpose(turning)
         image.info = {}  # else the copy says that it is still to be turned

@@ -12,6 +12,8 @@ import struct
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from serving import boxes, tiff
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -23,6 +25,7 @@ MAX_CHUNKS = 20_000  # PNG; the usual ones are of 8 kB, and 2,000 frames of an a
 MAX_BLOCKS = 20_000  # GIF, of at most 255 bytes, before the first frame
 MAX_TAGS = 4096  # TIFF
 MAX_VALUES = 100_000  # TIFF, of all tags that are not bytes or text: a strip for each of 65,535 rows has a place
+SLACK = 16  # bytes by which writers have the last row or a strip too long
 MAX_PACKED = 1_000_000  # bytes of a run-length-encoded BMP, which Pillow decodes in Python
 
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # neither a stuffed byte nor a restart within a scan
@@ -46,8 +49,11 @@ def excess(data: bytes, kind: str) -> str | None:
             case "TIFF":
                 return _tiff(data)
             case "BMP":
-                packed = struct.unpack_from("<I", data, 30)[0] in (1, 2)
-                return "runs" if packed and len(data) > MAX_PACKED else None
+                return "runs" if is_packed(data) and len(data) > MAX_PACKED else None
+            case "AVIF" | "HEIF":
+                boxes.largest(data)
+    except boxes.ExcessError as error:
+        return str(error)
     except (struct.error, IndexError, OverflowError):
         pass
     return None
@@ -138,6 +144,11 @@ def _blocks(data: bytes) -> Iterator[int]:
                 break
 
 
+def is_packed(bmp: bytes) -> bool:
+    """Whether the pixels are runs of 8 or 4 bits. Raises `struct.error`."""
+    return struct.unpack_from("<I", bmp, 30)[0] in (1, 2)
+
+
 def _tiff(data: bytes) -> str | None:
     order = "<" if data[:1] == b"I" else ">"
     big = b"+" in data[2:4]
@@ -151,4 +162,13 @@ def _tiff(data: bytes) -> str | None:
     for number in range(tags):
         _, kind, count = entry.unpack_from(data, start + number * entry.size)
         values += 0 if kind in _BYTES else count
-    return "values" if values > MAX_VALUES else None
+    if values > MAX_VALUES:
+        return "values"
+    directory = tiff.Directory(data)
+    for places, sizes in ((tiff.STRIPS, tiff.STRIP_SIZES), (tiff.TILES, tiff.TILE_SIZES)):
+        count, given = len(directory.numbers(places)), directory.numbers(sizes)
+        # One of which no size is said goes on to the end of the file.
+        total = sum(size or len(data) for size in given) + len(data) * (count - len(given))
+        if count > 1 and total > len(data) + SLACK * count:
+            return "bytes in its strips"
+    return None

@@ -23,7 +23,9 @@ from lambdacap.settings import default_image
 LIMIT = 4_500_000
 """Bytes. Lambda takes 6,291,556 bytes of event, in which the photo is base64 (4/3) beside the headers."""
 PIXELS = 24_000_000
-"""Of a picture with more the API might refuse to decode it."""
+"""Of a JPEG with more the API might refuse to decode it."""
+OTHER_PIXELS = 16_000_000
+"""The same of the other formats."""
 SIDE = 2048
 """Pixels of the longer side of what is drawn anew; models see a few hundred."""
 MOST = 125_000_000
@@ -97,8 +99,9 @@ def prepare(path: Path, *, original: bool = False) -> Photo:
     if original:
         return Photo(path.name, content, metadata.media_type(content) or "image/x-unknown")
     kept = metadata.stripped(content)
-    if kept is not None and kept.upright and kept.pixels <= PIXELS and len(kept.content) <= LIMIT:
-        return Photo(path.name, kept.content, kept.media_type)
+    if kept is not None and kept.upright and len(kept.content) <= LIMIT:
+        if kept.pixels <= (PIXELS if kept.media_type == "image/jpeg" else OTHER_PIXELS):
+            return Photo(path.name, kept.content, kept.media_type)
     drawn, truncated = draw(content, path)
     return Photo(path.name, drawn, "image/jpeg", truncated)
 

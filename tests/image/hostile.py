@@ -11,15 +11,19 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from tests.image.samples import encode, png_chunk, tiff_file
+from tests.image.isobmff import CODECS, Item, box, grid, picture, tower
+from tests.image.isobmff import animation as animation_of
+from tests.image.samples import encode, png, png_chunk, tiff_file
 
+DATA = Path(__file__).with_name("data")
 MEGABYTE = 10**6
 LIMIT = 4_500_000  # of a body, in bytes: what Lambda's 6 MB hold after base64
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -89,7 +93,8 @@ def bodies(photo: bytes) -> Iterator[Hostile]:
 
 def bombs() -> Iterator[Hostile]:
     """Small files that claim, repeat or unpack to much."""
-    for name, data, status in (*png_bombs(), *jpeg_bombs(), *tiff_bombs(), *other_bombs()):
+    made = (*png_bombs(), *jpeg_bombs(), *tiff_bombs(), *other_bombs(), *webp_bombs(), *bmp_bombs(), *item_bombs())
+    for name, data, status in made:
         assert len(data) <= LIMIT, f"{name}: {len(data)}"
         yield Hostile(name, post(data), status)
 
@@ -124,6 +129,14 @@ def png_bombs() -> Iterator[tuple[str, bytes, int]]:
     scattered = b"".join(png_chunk(b"IDAT", bytes([byte])) for byte in stored)
     yield "PNG, pixels in 300,000 chunks", header(547, 547) + scattered + end, 400
     yield "PNG, 2,000 frames", animation("PNG"), 200
+    profiles = png_chunk(b"iCCP", b"x\0\0" + unpacking_to(3)) * 1000
+    yield "PNG, 1,000 profiles of 3 MB", with_chunks(profiles), 200
+    for name, size in (("", (5000, 4000)), (", thin", (50_000, 400))):
+        turned = Image.Exif()
+        turned[0x0112] = 6
+        image = Image.new("RGBA", size, (255, 0, 0, 99))
+        yield f"PNG, 20 MP{name}, clear and turned", encode(image, "PNG", exif=turned), 200
+    yield "PNG, 20 MP, interlaced", png(np.zeros((4000, 5000, 3), np.uint8), interlaced=True), 200
 
 
 def jpeg_bombs() -> Iterator[tuple[str, bytes, int]]:
@@ -139,6 +152,14 @@ def jpeg_bombs() -> Iterator[tuple[str, bytes, int]]:
         scan = progressive[progressive.rindex(b"\xff\xda") : -2]
         yield name, progressive[:-2] + scan * count + progressive[-2:], status
     yield "JPEG, progressive, 50 MP", encode(Image.new("L", (8000, 6250)), "JPEG", progressive=True), 413
+
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    for mode in ("RGB", "CMYK"):
+        thin = encode(Image.new(mode, (65_000, 769)), "JPEG", exif=turned)
+        yield f"JPEG, {mode}, 50 MP, thin and turned", thin, 200
+    whole = encode(Image.new("L", (8000, 6250)), "JPEG", restart_marker_blocks=1, quality=1)
+    yield "JPEG, 780,000 restarts", whole, 200
 
 
 def tiff_bombs() -> Iterator[tuple[str, bytes, int]]:
@@ -157,6 +178,19 @@ def tiff_bombs() -> Iterator[tuple[str, bytes, int]]:
     yield "TIFF, 65,535 samples a pixel", tiff({273: [8], 277: [65_535], 279: size}), 400
     yield "TIFF, 4,000 times the same 4 MB", overlapping_tiff(4000), 200
     yield "TIFF, 40,000 tags", overlapping_tiff(40_000), 400
+    for name, code, filler in (
+        ("empty deflate blocks", 8, b"\x78\x9c" + b"\0\0\0\xff\xff" * 200_000),
+        ("LZW clear codes", 5, b"\x80\x00\x20\x08\x02\x00\x80\x20\x08" * 110_000),
+        ("PackBits without effect", 32773, b"\x80" * 1_000_000),
+    ):
+        strips = {259: [code], 278: [1], 273: [8] * 12_000, 279: [len(filler)] * 12_000}
+        yield f"TIFF, 12,000 strips of the same {name}", tiff(strips, filler, side=12_000), 400
+        some = strips | {273: [8] * 1000, 279: [len(filler)] * 500}
+        yield f"TIFF, 1,000 strips of the same {name}, half of no size", tiff(some, filler, side=1000), 400
+        tiles = {259: [code], 322: [16], 323: [16], 324: [8] * 4096, 325: [len(filler)] * 4096}
+        yield f"TIFF, 4,096 tiles of the same {name}", tiff(tiles, filler, side=1024), 400
+        one = {259: [code], 278: [64], 273: [8], 279: [len(filler)]}
+        yield f"TIFF, {name}", tiff(one, filler), 200 if code == 5 else 400
     data = encode(Image.new("L", (8, 8)), "TIFF")
     (start,) = struct.unpack_from("<I", data, 4)
     (count,) = struct.unpack_from("<H", data, start)
@@ -198,6 +232,73 @@ def other_bombs() -> Iterator[tuple[str, bytes, int]]:
         place = small.index(b"ispe") + 8
         data = small[:place] + struct.pack(">II", 16_000, 16_000) + small[place + 8 :]
         yield f"{name} of 16,000 × 16,000", data, 413
+
+
+def webp_bombs() -> Iterator[tuple[str, bytes, int]]:
+    for size, status in (((4000, 4000), 200), ((16_383, 976), 200), ((5000, 5000), 413)):
+        for mode, colour in (("RGB", "red"), ("RGBA", (255, 0, 0, 99))):
+            data = encode(Image.new(mode, size, colour), "WEBP", lossless=True)
+            yield f"WebP, {mode}, {size[0]} × {size[1]} of one colour", data, status
+
+
+def bmp_bombs() -> Iterator[tuple[str, bytes, int]]:
+    yield "BMP, a run a line", (DATA / "wide-runs.bmp").read_bytes(), 413
+    for bits, code in ((8, 1), (4, 2)):
+        for name, runs in (
+            ("lines that end at once", b"\0\0" * 490_000),
+            ("jumps", b"\0\2\xff\xff" * 240_000),
+            ("runs of nothing", b"\0\3\0" * 300_000),
+            ("runs of one", b"\1\0" * 490_000),
+        ):
+            status = 200 if name == "jumps" else 400
+            yield f"BMP, RLE{bits}, {name}", rle(bits, code, runs, 2000, 2000), status
+    yield "BMP, RLE8, wide lines", rle(8, 1, b"\1\1\0\0" * 60 + b"\1\1\0\1", 65_535, 61), 200
+
+
+def rle(bits: int, code: int, runs: bytes, width: int, height: int) -> bytes:
+    start = 14 + 40 + 4 * 2**bits
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, code, len(runs), 0, 0, 2**bits, 0)
+    return b"BM" + struct.pack("<IHHI", start + len(runs), 0, 0, start) + header + bytes(4 * 2**bits) + runs
+
+
+def item_bombs() -> Iterator[tuple[str, bytes, int]]:
+    yield "HEIC, a tower of overlays", (DATA / "tower-of-overlays.heic").read_bytes(), 400
+    yield "AVIF, larger than it says", (DATA / "larger-than-it-says.avif").read_bytes(), 413
+    for codec, title in (("HEIF", "HEIC"), ("AVIF", "AVIF")):
+        kind = CODECS[codec][1]
+        for derived in (b"grid", b"iovl", b"iden"):
+            yield f"{title}, 40 levels of {derived.decode()}", tower(codec, derived, 40), 400
+        circle = picture(codec, 64, 64)
+        circle.primary = circle.add(Item(b"grid", grid(1, 1, 64, 64), (2,)), (3,))
+        circle.add(Item(b"grid", grid(1, 1, 64, 64), (2,)), (2,))
+        yield f"{title}, a grid of itself", circle.encoded(), 400
+        repeated = picture(codec, 64, 64)
+        repeated.add(Item(kind, bytes(4_000_000), (1, 2)))
+        repeated.items[0] = replace(repeated.items[0], extents=((1000, 4_000_000),) * 31)
+        chain = picture(codec, 64, 64)
+        for _ in range(900):
+            chain.primary = chain.add(Item(b"iden", b"", (2,)), (chain.primary,))
+        yield f"{title}, 900 items each of the one before", chain.encoded(), 400
+        yield f"{title}, 31 times the same 4 MB", repeated.encoded(), 400
+        many = picture(codec, 64, 64)
+        many.items += [Item(kind, b"", (2,))] * 65_024
+        yield f"{title}, 65,025 items", many.encoded(), 400
+        yield f"{title}, a picture larger than it says", picture(codec, 6000, 6000, said=(64, 64)).encoded(), 413
+        tiles = picture(codec, 4096, 4096, said=(64, 64))
+        tiles.primary = tiles.add(Item(b"grid", grid(16, 16, 1024, 1024), (2,)), (1,) * 256)
+        yield f"{title}, tiles larger than they say", tiles.encoded(), 400
+        described = picture(codec, 64, 64)
+        described.add(Item(b"Exif", bytes(4_000_000)), (1,) * 900, link=b"cdsc")
+        yield f"{title}, 900 times the same 4 MB of EXIF", described.encoded(), 400
+        beside = picture(codec, 64, 64)
+        for link in (b"auxl", b"thmb"):
+            for _ in range(300):
+                beside.add(Item(kind, beside.items[0].content, (1, 2)), (1,), link)
+        yield f"{title}, 600 pictures beside it", beside.encoded(), 400 if codec == "HEIF" else 200
+        nested = picture(codec, 64, 64)
+        nested.more = box(b"moov", box(b"trak") * 300_000)
+        yield f"{title}, 300,000 boxes", nested.encoded(), 400
+    yield "AVIF, ten million samples", animation_of(10_000_000), 400
 
 
 def animation(kind: str) -> bytes:

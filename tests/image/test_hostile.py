@@ -43,14 +43,14 @@ def test_base64_where_bytes_should_be_is_told(name: str, handler: ModuleType) ->
     assert message == "the body is a picture in base64: send the bytes themselves"
 
 
-def test_a_bomb_costs_less_than_100_mb_and_a_second_and_the_function_lives_on(function: Function) -> None:
+def test_a_bomb_costs_less_than_300_mb_and_two_seconds_and_the_function_lives_on(function: Function) -> None:
     before = function.memory
     for bomb in bombs():
         outcome = function.invoke(bomb.event)
         assert outcome.answer["statusCode"] == bomb.status, bomb.name
         # Seconds of CPU: how busy the machine is otherwise is no concern of the handler's.
-        assert outcome.seconds < 1, bomb.name
-        assert outcome.megabytes < 100, bomb.name
+        assert outcome.seconds < 2, bomb.name
+        assert outcome.megabytes < 300, bomb.name
     assert function.memory < before + 30
     assert function.invoke(post(PHOTO)).answer["statusCode"] == 200
 

@@ -69,7 +69,7 @@ def test_the_largest_picture_that_is_taken_costs_little_more_than_its_pixels(
 ) -> None:
     from PIL import Image
 
-    largest = encode(Image.new("RGBA", (6000, 4000)), "PNG")
+    largest = encode(Image.new("RGBA", (5000, 4000)), "PNG")
     result, _, _ = run({}, post(largest, "image/png"), bundle=bundle_folder)
     outcome = result["answers"][1]
     assert outcome["answer"]["statusCode"] == 200

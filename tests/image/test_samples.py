@@ -11,7 +11,7 @@ from captioner.caption import Captioner
 from demo.painter import render
 from demo.scenes import random_scene
 from PIL import Image
-from serving import kinds, picture
+from serving import formats, kinds, picture
 
 from tests.image.samples import Sample, branded, samples
 
@@ -69,7 +69,7 @@ def test_the_pixels_are_those_of_the_scene(
 
 
 def test_what_a_phone_writes_as_heic_is_not_too_large() -> None:
-    assert picture.MAX_PIXELS >= 5712 * 4284
+    assert formats.MOST_HEIC >= 5712 * 4284
 
 
 @pytest.mark.parametrize(
