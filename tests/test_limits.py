@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from lambdacap.events import Event, Warned, silent
 from lambdacap.local.cloud import read_cloud
 from lambdacap.operations import deploy
 from lambdacap.resources import Site
+from lambdacap.resources.api.rest_api import Api
 from lambdacap.resources.function.concurrency import Concurrency
 from lambdacap.settings import Settings
 from tests.aws.test_clients import IDENTITY
@@ -68,6 +70,26 @@ def test_a_flood_is_answered_429(standing: Settings) -> None:
     deploy.deploy(standing, silent)
     time.sleep(1)  # the bucket is empty still, but fills quickly now
     assert {post(url).status_code for _ in range(12)} == {200}
+
+
+@pytest.mark.usefixtures("site")
+def test_a_flood_of_pages_leaves_photos_their_due(standing: Settings) -> None:
+    deployed = deploy.deploy(standing, silent)
+    url = deployed.deployment.url or ""
+    with ThreadPoolExecutor(10) as pool:
+        pages = list(pool.map(lambda _: requests.get(url, timeout=60).status_code, range(60)))
+    assert set(pages) == {200, 429}
+    assert post(url).status_code == 200
+
+
+@pytest.mark.usefixtures("site")
+def test_the_page_s_throttle_is_never_above_the_api_s(site: Site) -> None:
+    slow = replace(site, settings=replace(site.settings, rate=1, burst=3))
+    wanted = [Api().wanted(each)["throttle"] for each in (site, slow)]
+    assert wanted == [
+        {"rate": 20, "burst": 40, "page rate": 2, "page burst": 20},
+        {"rate": 1, "burst": 3, "page rate": 1, "page burst": 3},
+    ]
 
 
 @pytest.mark.usefixtures("site")

@@ -1,7 +1,8 @@
 """The web page: one file that needs nothing else, under a policy that lets it do nothing else.
 
-Its script and style are named by their hashes and not by a nonce, so every answer is the same and may be kept: a
-browser asks again each time, which also wakes the function, and is told 304 without a body.
+Its script and style are named by their hashes and not by a nonce, so every answer is the same and may be kept by
+browsers and by what stands in front of the gateway: each request starts the function. Who asks again after an hour is
+told 304 without a body.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def _page(model: str) -> tuple[str, dict[str, str]]:
         "Content-Security-Policy": policy,
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
-        "Cache-Control": "no-cache",
+        "Cache-Control": "public, max-age=3600",
         # Weak, since the gateway compresses the page: the same, but not byte for byte.
         "ETag": f'W/"{sha256(text.encode()).hexdigest()[:16]}"',
     }

@@ -99,11 +99,14 @@ def prepare(path: Path, *, original: bool = False) -> Photo:
     if original:
         return Photo(path.name, content, metadata.media_type(content) or "image/x-unknown")
     kept = metadata.stripped(content)
-    if kept is not None and kept.upright and len(kept.content) <= LIMIT:
-        if kept.pixels <= (PIXELS if kept.media_type == "image/jpeg" else OTHER_PIXELS):
-            return Photo(path.name, kept.content, kept.media_type)
+    if kept is not None and kept.upright and kept.pixels <= _most(kept.media_type) and len(kept.content) <= LIMIT:
+        return Photo(path.name, kept.content, kept.media_type)
     drawn, truncated = draw(content, path)
     return Photo(path.name, drawn, "image/jpeg", truncated)
+
+
+def _most(media_type: str) -> int:
+    return PIXELS if media_type == "image/jpeg" else OTHER_PIXELS
 
 
 def draw(content: bytes, path: Path | str, side: int = SIDE) -> tuple[bytes, bool]:

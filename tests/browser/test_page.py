@@ -289,6 +289,6 @@ def test_the_page_is_one_small_answer_and_kept(tab: Tab, gateway: Gateway) -> No
     first, again = (tab.page.reload() for _ in range(2))
     assert first
     assert again
-    assert "no-cache" in first.headers["cache-control"]
+    assert first.headers["cache-control"] == "public, max-age=3600"
     assert gateway.asked[-1].headers["if-none-match"] == first.headers["etag"]
     assert tab.page.evaluate("performance.getEntriesByType('navigation')[0].transferSize") < 2_000

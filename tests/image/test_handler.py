@@ -184,7 +184,7 @@ def test_who_has_the_page_is_not_sent_it_again(handler: ModuleType, post: Post) 
     event = post("") | {"httpMethod": "GET", "body": None}
     tag = call(handler, event)[1]["ETag"]
     status, headers, page = call(handler, event | {"headers": {"If-None-Match": f'"other", {tag}'}})
-    assert (status, page, headers["ETag"], headers["Cache-Control"]) == (304, "", tag, "no-cache")
+    assert (status, page, headers["ETag"], headers["Cache-Control"]) == (304, "", tag, "public, max-age=3600")
     assert call(handler, event | {"headers": {"If-None-Match": '"other"'}})[0] == 200
 
 

@@ -24,6 +24,10 @@ BINARY_MEDIA_TYPES = ["*/*"]
 MINIMUM_COMPRESSION_SIZE = 1024
 """Bytes from which on the gateway compresses its answers: the web page, and the grids of attention. The function
 cannot: a browser's `Accept` begins with text, and for that the gateway leaves base64 as it is."""
+PAGE_RATE, PAGE_BURST = 2, 20
+"""Of GET, in requests a second and at once, where `--rate` and `--burst` are not lower still: anybody may ask for the
+page and the description, key or not, and each time starts the function. Browsers keep the page."""
+_PAGES = ("~1/GET", f"~1{DESCRIPTION}/GET")
 STATEMENT = "lambdacap-api"
 _CONFIGURATION = (*METHODS, "errors", "binary media types", "minimum compression size")
 _FINGERPRINT = "configuration"
@@ -80,7 +84,12 @@ class Api(Resource):
         }
         return {
             **configuration,
-            "throttle": {"rate": site.settings.rate, "burst": site.settings.burst},
+            "throttle": {
+                "rate": site.settings.rate,
+                "burst": site.settings.burst,
+                "page rate": min(PAGE_RATE, site.settings.rate),
+                "page burst": min(PAGE_BURST, site.settings.burst),
+            },
             "permission": site.aws.arn("execute-api", f"{api}/{STAGE}/*/*"),
             "stage": _fingerprint(configuration),
             "spare": [],
@@ -213,15 +222,12 @@ class Api(Resource):
 
     def _put_throttle(self, site: Site, api: str, limits: Any) -> None:  # noqa: ANN401 - as `wanted` gives it
         """For all callers together; it holds at once, without a new deployment."""
-        path = "/*/*/throttling/"
-        site.aws.apigateway.update_stage(
-            restApiId=api,
-            stageName=STAGE,
-            patchOperations=[
-                {"op": "replace", "path": f"{path}rateLimit", "value": str(limits["rate"])},
-                {"op": "replace", "path": f"{path}burstLimit", "value": str(limits["burst"])},
-            ],
-        )
+        operations: Any = [
+            {"op": "replace", "path": f"/{method}/throttling/{limit}Limit", "value": str(limits[f"{name}{limit}"])}
+            for method, name in (("*/*", ""), *((page, "page ") for page in _PAGES))
+            for limit in ("rate", "burst")
+        ]
+        site.aws.apigateway.update_stage(restApiId=api, stageName=STAGE, patchOperations=operations)
 
     def _deploy(self, site: Site, api: str, fingerprint: str) -> None:
         """Put the present configuration live, drop the deployments that are not, and say last that it is done."""
@@ -277,8 +283,18 @@ def _method(resources: Mapping[str, Any], method: str) -> Any:  # noqa: ANN401 -
 
 
 def _throttle(stage: Any) -> dict[str, object] | None:  # noqa: ANN401 - API Gateway's own shape
-    limits = stage.get("methodSettings", {}).get("*/*") if stage else None
-    return {"rate": limits.get("throttlingRateLimit"), "burst": limits.get("throttlingBurstLimit")} if limits else None
+    settings = stage.get("methodSettings", {}) if stage else {}
+    if "*/*" not in settings:
+        return None
+    # The local cloud does not escape the path.
+    pages = [settings.get(page) or settings.get(page.replace("~1", "/")) or {} for page in _PAGES]
+    limits = {}
+    for limit in ("rate", "burst"):
+        key = f"throttling{limit.capitalize()}Limit"
+        limits[limit] = settings["*/*"].get(key)
+        found = {page.get(key) for page in pages}
+        limits[f"page {limit}"] = found.pop() if len(found) == 1 else None
+    return limits
 
 
 def _identity(aws: Aws, api: str, auth: str) -> dict[str, str]:
