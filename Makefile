@@ -36,7 +36,7 @@ format: $(VENV)/.dev  ## Put the code into its form.
 bench: $(VENV)/.dev  ## Measure, and print tables.
 	@for script in $(filter-out %/fuzz.py %/load.py,$(wildcard tests/benchmarks/*.py)); do echo "\$$ $$script"; $(BIN)/python $$script || exit 1; done
 
-fuzz: $(VENV)/.dev  ## Spoil 10,000 pictures and see the function answer each.
+fuzz: $(VENV)/.dev  ## Spoil and build 20,000 pictures and see the function answer each.
 	@$(BIN)/python tests/benchmarks/fuzz.py $(ARGS)
 
 load: $(VENV)/.dev  ## Load on the local cloud: 10,000 requests, too many at once, a crash. Needs wrk.
