@@ -68,10 +68,11 @@ def main() -> int:
     print(f"{'format':<22}" + "".join(f"{status:>8}" for status in statuses))
     for kind in sorted({kind for kind, _ in answers}):
         print(f"{kind:<22}" + "".join(f"{answers[kind, status]:>8}" for status in statuses))
+    seconds = time.perf_counter() - began
     print(
-        f"{answers.total()} pictures, half of them spoilt from {len(originals)} originals and half built, in {time.perf_counter() - began:.0f} s: "
-        f"{len(failed)} failures; slowest {slowest:.2f} s of CPU, largest {largest:.0f} MB; memory {settled:.0f} MB after a tenth, "
-        f"{memory:.0f} MB at the end"
+        f"{answers.total()} pictures, half of them spoilt from {len(originals)} originals and half built, in "
+        f"{seconds:.0f} s: {len(failed)} failures; slowest {slowest:.2f} s of CPU, largest {largest:.0f} MB; "
+        f"memory {settled:.0f} MB after a tenth, {memory:.0f} MB at the end"
     )
     for line in failed:
         print(line)

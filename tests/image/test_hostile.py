@@ -40,7 +40,7 @@ def test_what_is_no_picture_is_answered(hostile: Hostile, handler: ModuleType) -
 def test_base64_where_bytes_should_be_is_told(name: str, handler: ModuleType) -> None:
     event = next(hostile.event for hostile in BODIES if hostile.name == name)
     message = json.loads(handler.handler(event, None)["body"])["error"]["message"]
-    assert message == "the body is a picture in base64: send the bytes themselves"
+    assert message == "image: the body is a picture in base64: send the bytes themselves"
 
 
 def test_a_bomb_costs_less_than_300_mb_and_two_seconds_and_the_function_lives_on(function: Function) -> None:

@@ -288,12 +288,12 @@ def _throttle(stage: Any) -> dict[str, object] | None:  # noqa: ANN401 - API Gat
         return None
     # The local cloud does not escape the path.
     pages = [settings.get(page) or settings.get(page.replace("~1", "/")) or {} for page in _PAGES]
-    limits = {}
+    limits: dict[str, object] = {}
     for limit in ("rate", "burst"):
         key = f"throttling{limit.capitalize()}Limit"
         limits[limit] = settings["*/*"].get(key)
-        found = {page.get(key) for page in pages}
-        limits[f"page {limit}"] = found.pop() if len(found) == 1 else None
+        said = {page.get(key) for page in pages}
+        limits[f"page {limit}"] = said.pop() if len(said) == 1 else None
     return limits
 
 
