@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "image")]
@@ -134,8 +134,12 @@ def by_imagemagick(sample: Sample) -> Seen:
     given = {"HEIF": "heic", "JPEG": "jpeg"}.get(sample.kind, sample.kind.lower())
     command = ["convert", "-quiet", f"{given}:-[0]"]
     command += [] if sample.kind in ("WEBP", "HEIF", "AVIF") else ["-auto-orient"]
-    command += ["-background", "white", "-flatten", "-colorspace", "sRGB", "-depth", "8", "png24:-"]
-    done = subprocess.run(command, input=sample.data, capture_output=True, check=False, timeout=60)
+    with tempfile.NamedTemporaryFile(suffix=".icc") as profile:
+        profile.write(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+        profile.flush()
+        command += ["-profile", profile.name] if "ICC" in sample.name else []
+        command += ["-background", "white", "-flatten", "-colorspace", "sRGB", "-depth", "8", "png24:-"]
+        done = subprocess.run(command, input=sample.data, capture_output=True, check=False, timeout=60)
     if done.returncode or not done.stdout:
         return done.stderr.decode("utf-8", "replace")[:200]
     return Image.open(io.BytesIO(done.stdout)).convert("RGB")
