@@ -22,6 +22,7 @@ from lambdacap.operations.deploy import Deployed, deploy, plan
 from lambdacap.operations.rollback import rollback
 from lambdacap.operations.status import look
 from lambdacap.operations.teardown import teardown
+from lambdacap.resources.api.rest_api import BINARY_MEDIA_TYPES
 from lambdacap.settings import Settings
 from tests.conftest import STUB
 from tests.moto_server import ACCOUNT, moto_server
@@ -156,12 +157,12 @@ def remember_binary_media_types(account: Account) -> None:
     """moto forgets the binary media types that CreateRestApi is given, and takes their values, not their paths, for
     what UpdateRestApi patches; AWS's reference has both. The test fails when moto has learned it."""
     gateway = account.client("apigateway")
-    api = gateway.create_rest_api(name="forgetful", binaryMediaTypes=["image/*"])
+    api = gateway.create_rest_api(name="forgetful", binaryMediaTypes=BINARY_MEDIA_TYPES)
     assert api.get("binaryMediaTypes", []) == []
     gateway.delete_rest_api(restApiId=api["id"])
 
     def remembered(answer: Any) -> Any:  # noqa: ANN401 - JSON
-        return {"item": [{**one, "binaryMediaTypes": ["image/*"]} for one in answer["item"]]}
+        return {"item": [{**one, "binaryMediaTypes": BINARY_MEDIA_TYPES} for one in answer["item"]]}
 
     account.proxy.change("GetRestApis", remembered, times=ALWAYS)
 
