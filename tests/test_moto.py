@@ -193,7 +193,7 @@ def test_the_whole_way(account: Account) -> None:
     assert done(deploy(signed, silent), "remove") == OPTIONAL
     keeping(signed)
     assert live(signed) == "3"
-    assert done(deploy(keyed, silent), "create") == OPTIONAL - {"concurrency"}
+    assert done(deploy(keyed, silent), "create") == OPTIONAL
     keeping(keyed)
     teardown(keyed, silent)
     assert account.listing() == before
