@@ -123,14 +123,21 @@ def function_process(bundle: Path = IMAGE / "demo" / "bundle") -> Iterator[Funct
     """A fresh process of the handler over a model bundle."""
     environment = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
     environment |= {"_HANDLER": "handler.handler", "MODEL_DIR": str(bundle), "AWS_LAMBDA_FUNCTION_NAME": "captions"}
-    with subprocess.Popen(
-        [sys.executable, worker.__file__],
-        cwd=IMAGE,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as process:
+    watched, held = os.pipe()  # it ends, with its children, when nobody holds the other end any more
+    with (
+        os.fdopen(held, "wb"),
+        os.fdopen(watched, "rb") as lifeline,
+        subprocess.Popen(
+            [sys.executable, worker.__file__, str(watched)],
+            cwd=IMAGE,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[lifeline.fileno()],
+            start_new_session=True,
+        ) as process,
+    ):
         try:
             yield Function(process)
         finally:
