@@ -28,7 +28,7 @@ PLUGINS = {
 MOST = 20_000_000  # every screen up to 5K
 MOST_HEIC = 25_000_000  # what phones write
 MOST_JPEG = 50_000_000  # what the largest common phones take (48 and 50 MP), since it can be decoded coarsely
-MOST_WHOLE = 25_000_000  # and is, if it has more than these
+MOST_WHOLE = 25_000_000  # and is, if it has more than these; a progressive one may have no more
 MOST_CANVAS = 16_000_000  # WebP and AVIF are decoded to a canvas, or two, that is then copied: 9 to 16 bytes a pixel
 MOST_RUNS = 4_000_000  # BMP's are decoded in Python
 TILE_WIDTH, TILE_LENGTH = 322, 323  # TIFF 6.0, section 15
@@ -80,8 +80,7 @@ class Jpeg(File):
         super().__init__(data, kind)
 
         # All of a progressive one's coefficients are in memory at once, at up to 6 bytes a pixel.
-        if not self.image.info.get("progressive"):
-            self.most = MOST_JPEG
+        self.most = MOST_WHOLE if self.image.info.get("progressive") else MOST_JPEG
 
     def load(self, side: int) -> Image.Image:
         width, height = self.image.size

@@ -252,7 +252,7 @@ def bmp_bombs() -> Iterator[tuple[str, bytes, int]]:
         ):
             status = 200 if name == "jumps" else 400
             yield f"BMP, RLE{bits}, {name}", rle(bits, code, runs, 2000, 2000), status
-    yield "BMP, RLE8, wide lines", rle(8, 1, b"\1\1\0\0" * 60 + b"\1\1\0\1", 65_535, 61), 200
+    yield "BMP, RLE8, wide lines", rle(8, 1, b"\1\1\0\0" * 61 + b"\0\1", 65_535, 61), 200
 
 
 def rle(bits: int, code: int, runs: bytes, width: int, height: int) -> bytes:
