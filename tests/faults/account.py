@@ -26,6 +26,7 @@ VOLATILE = {
     "createdDate",
     "lastUpdatedDate",
     "RoleId",
+    "parentId",
     "RoleLastUsed",
     "LastUpdateStatus",
     "StateReason",
@@ -157,7 +158,7 @@ class Account:
         return [
             {
                 **plan,
-                "quota": plan.get("quota") or None,  # the local cloud has {} before there was one, and null afterwards
+                "quota": _quota(plan.get("quota")),
                 "keys": [key["id"] for key in self.gateway.get_usage_plan_keys(usagePlanId=plan["id"])["items"]],
             }
             for plan in self.gateway.get_usage_plans()["items"]
@@ -193,6 +194,11 @@ def _found(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - AWS's own shapes
         if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404 or "NotFound" in str(error):
             return None
         raise
+
+
+def _quota(quota: Any) -> dict[str, str] | None:  # noqa: ANN401 - API Gateway's own shape
+    """As AWS says it, whether given with the plan or patched: then the local cloud keeps text, and {} before one."""
+    return {key: str(value) for key, value in {"offset": 0, **quota}.items()} if quota else None
 
 
 def _still(value: Any) -> Any:  # noqa: ANN401 - JSON
