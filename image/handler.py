@@ -36,6 +36,7 @@ METHODS = "GET, POST, OPTIONS"
 
 # Which folder this is, its content says: without Docker nobody reads a Dockerfile.
 _default = "predictor" if find_spec("predictor") else "captioner"
+journal.watch()
 predictor = import_module(os.environ.get("PREDICTOR", _default))
 _imported = perf_counter()
 contract_ = contract(predictor)
@@ -63,6 +64,7 @@ def handler(api_event: object, context: object = None) -> dict[str, object]:
     """Lambda's entry. Answers API events, and direct invokes that ask for no more than to be ready."""
     global _cold
     started = perf_counter()
+    journal.watch()
     entry: dict[str, object] = {"event": "request", "request_id": getattr(context, "aws_request_id", None)}
     entry["cold"], _cold = _cold, False
     if entry["cold"]:

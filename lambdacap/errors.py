@@ -1,7 +1,9 @@
 """Everything that can go wrong and is no bug.
 
     LambdacapError            what happened and where; `hint` says what to do now
+    ├── UsageError            a command line that cannot be read
     ├── SettingsError         a flag, variable or file holds what cannot be used
+    ├── StorageError          a file or folder of this machine cannot be read or written
     ├── CredentialsError      AWS does not know who is asking
     ├── AwsError              AWS refused or failed a call (`operation`, `code`)
     ├── NotOursError          the name is taken by something without our tag
@@ -28,8 +30,16 @@ class LambdacapError(Exception):
         self.hint = hint
 
 
+class UsageError(LambdacapError):
+    """The command line cannot be read: no such command, option or value."""
+
+
 class SettingsError(LambdacapError):
     """A flag, an environment variable or `lambdacap.toml` holds what cannot be used."""
+
+
+class StorageError(LambdacapError):
+    """A file or folder of this machine cannot be read or written."""
 
 
 class CredentialsError(LambdacapError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -96,7 +97,9 @@ class Settings:
         self._check_range("memory", 128, 10_240, "MB")
         self._check_range("timeout", 1, 900, "seconds")
         if self.auth not in AUTH:
-            raise SettingsError(f"auth {self.auth!r} is unknown", hint=f"Choose one of {', '.join(AUTH)}.")
+            raise SettingsError(
+                f"auth {self.auth!r} is unknown{self._whose('auth')}", hint=f"Choose one of {', '.join(AUTH)}."
+            )
         if self.origin != "*" and not _ORIGIN.fullmatch(self.origin):
             raise SettingsError(
                 f"origin {self.origin!r} is none{self._whose('origin')}",
@@ -107,7 +110,9 @@ class Settings:
         if self.reserved_concurrency is not None:
             self._check_range("reserved_concurrency", 1, 1_000_000, "executions")
         if self.quota is not None and self.quota < 1:
-            raise SettingsError(f"quota = {self.quota} lets nobody in", hint="It counts requests a day, from 1.")
+            raise SettingsError(
+                f"quota = {self.quota} lets nobody in{self._whose('quota')}", hint="It counts requests a day, from 1."
+            )
         if self.alarm_email is not None and not _EMAIL.fullmatch(self.alarm_email):
             raise SettingsError(
                 f"alarm_email {self.alarm_email!r} is no e-mail address{self._whose('alarm_email')}",
@@ -273,6 +278,11 @@ def _meant(word: str, spelled: Callable[[str], str] = str) -> str:
     return f"Known: {', '.join(spelled(name) for name in NAMES)}."
 
 
+def _toml(value: object) -> str:
+    """The value as a user wrote it, or nearly."""
+    return f"'{value}'" if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+
+
 def _convert(kind: type, value: object, where: str) -> object:
     if kind is bool and isinstance(value, str):
         value = _WORDS.get(value.lower(), value)
@@ -283,7 +293,7 @@ def _convert(kind: type, value: object, where: str) -> object:
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         words = {bool: "true or false", int: "a whole number", Path: "a path", str: "text"}
         raise SettingsError(
-            f"{where} is {repr(value)[:80]}, not {words[kind]}",
+            f"{where} is {_toml(value)[:80]}, not {words[kind]}",
             hint="Correct it there; `lambdacap config` shows all settings.",
         )
     return value

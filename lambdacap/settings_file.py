@@ -22,7 +22,7 @@ def entries(file: Path) -> dict[str, object]:
             text = stream.read(_LARGEST + 1)
         if len(text) > _LARGEST:
             raise SettingsError(f"{file} is larger than a file of settings", hint="Is it one?")
-        return tomllib.loads(text.decode("utf-8"))
+        return tomllib.loads(text.decode("utf-8-sig"))
     except OSError as error:
         raise SettingsError(
             f"{file} cannot be read: {error.strerror}", hint="Correct that, or move it away."

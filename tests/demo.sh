@@ -20,8 +20,8 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-printf '$ python -m demo.scenes scene.jpg\n'
-PYTHONPATH=image python -m demo.scenes "$folder/scene.jpg"
+printf '$ lambdacap demo scene.jpg\n'
+lambdacap demo "$folder/scene.jpg"
 run lambdacap deploy --local --no-docker
 printf '\n$ lambdacap invoke scene.jpg\n'
 lambdacap invoke "$folder/scene.jpg"

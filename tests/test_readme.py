@@ -43,7 +43,7 @@ def test_what_is_typed_exists(line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
     words = words[: words.index("|")] if "|" in words else words
     if words[0].startswith("-"):
-        assert words[0] in {"--help", "--version"}
+        assert words[0] in {"--help", "--version", "--show-completion"}
         return
     name = " ".join(words[:2]) if " ".join(words[:2]) in COMMANDS else words[0]
     assert name in COMMANDS, f"no command {words[0]!r}"

@@ -133,7 +133,7 @@ def test_a_home_of_tilde_is_the_users(tmp_path: Path) -> None:
         ({"LAMBDACAP_MEMORY": "-1"}, "", "LAMBDACAP_MEMORY is '-1', not a whole number"),
         ({"LAMBDACAP_LOCAL": "maybe"}, "", "LAMBDACAP_LOCAL is 'maybe', not true or false"),
         ({}, "memory = '512 MB'", "memory in {file} is '512 MB', not a whole number"),
-        ({}, "memory = true", "memory in {file} is True, not a whole number"),
+        ({}, "memory = true", "memory in {file} is true, not a whole number"),
         ({}, "local = 1", "local in {file} is 1, not true or false"),
         ({}, "name = 5", "name in {file} is 5, not text"),
         ({}, "image = 5", "image in {file} is 5, not a path"),

@@ -15,7 +15,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from typing import TextIO
 
 STARTED = perf_counter()
 """When init began, or so: the handler imports this module first of its own."""
@@ -23,10 +24,48 @@ NAMESPACE = "lambdacap"
 TIMED = "_ms"  # what a field's name ends in when it holds milliseconds
 
 
+class Watched:
+    """stdout or stderr, and whether its last line is still open: both are one log, where a line is an entry.
+
+    Who writes past it, by its buffer or descriptor, may have left one open.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.open = False
+
+    def write(self, text: str) -> int:
+        if text:
+            self.open = not text.endswith("\n")
+        return self._stream.write(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> object:
+        if name in ("buffer", "fileno", "detach"):
+            self.open = True
+        return getattr(self._stream, name)
+
+
+def watch() -> None:
+    """From now on know of lines that are left open."""
+    sys.stdout, sys.stderr = (
+        stream if isinstance(stream, Watched) else cast("TextIO", Watched(stream))
+        for stream in (sys.stdout, sys.stderr)
+    )
+
+
 def write(**fields: object) -> None:
-    """One line of JSON for the function's log."""
-    sys.stdout.write(json.dumps(fields, ensure_ascii=False, default=str) + "\n")
+    """One line of JSON for the function's log, whatever a predictor has printed without ending its line."""
+    streams = [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, Watched) and stream.open]
+    begin = "\n" if streams else ""
+    sys.stderr.flush()
+    sys.stdout.write(begin + json.dumps(fields, ensure_ascii=False, default=str) + "\n")
     sys.stdout.flush()
+    for stream in streams:
+        stream.open = False
 
 
 def metrics(entry: Mapping[str, object], function: str, now: float) -> dict[str, object]:

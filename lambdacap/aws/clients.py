@@ -14,16 +14,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import boto3
-import botocore.exceptions as botocore_errors
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import create_loader
-from botocore.parsers import ResponseParserError
 from botocore.session import Session as BotocoreSession
 
 from lambdacap import __version__
 from lambdacap.aws.answer import check
-from lambdacap.aws.refusals import UNKNOWN_CALLER, no_credentials, not_enabled, plain, refused
+from lambdacap.aws.errors import ANSWERS, about_the_user, no_credentials
+from lambdacap.aws.refusals import UNKNOWN_CALLER, not_enabled, plain, refused
 from lambdacap.aws.refusals import code as code
 from lambdacap.aws.refusals import text as text
 from lambdacap.aws.retry import moments as moments
@@ -172,13 +171,16 @@ class Aws:
             # A company's proxy does not know our 127.0.0.1.
             proxies={} if self.endpoint else None,
         )
-        with self._making:  # sessions are not for several threads at once (boto3's guide: session and threads)
-            return self.session.client(  # type: ignore[call-overload]
-                service,
-                region_name=region_name,
-                endpoint_url=self.endpoint,
-                config=ours.merge(config) if config else ours,
-            )
+        config = ours.merge(config) if config else ours
+        try:
+            with self._making:  # sessions are not for several threads at once (boto3's guide: session and threads)
+                return self.session.client(  # type: ignore[call-overload]
+                    service, region_name=region_name, endpoint_url=self.endpoint, config=config
+                )
+        except (OSError, ValueError) as error:  # an address or a number in AWS's own variables that is none
+            raise SettingsError(
+                f"AWS's own settings cannot be used: {error}", hint="Look through the variables that begin with AWS_."
+            ) from error
 
 
 def connect(*, region: str | None, profile: str | None, endpoint: str | None, secret: str = LOCAL_KEY) -> Aws:
@@ -194,15 +196,15 @@ def connect(*, region: str | None, profile: str | None, endpoint: str | None, se
                 region_name=region or LOCAL_REGION,
                 # A profile or file that is set for other work, and perhaps broken, is no matter here.
                 botocore_session=BotocoreSession(
-                    session_vars={"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
+                    session_vars={
+                        "profile": (None, None, None, None),
+                        "config_file": (None, None, os.devnull, None),
+                        "credentials_file": (None, None, os.devnull, None),
+                    }
                 ),
             )
         else:
-            session = boto3.Session(profile_name=profile, region_name=region)
-            if session.region_name is None:
-                raise SettingsError("no AWS region is set", hint="Give one, for example --region eu-central-1.")
-            if session.get_credentials() is None:
-                raise no_credentials()
+            session = credentials(region, profile)
         aws = Aws(session, session.region_name, endpoint)
     try:
         with translated(aws):
@@ -227,6 +229,22 @@ def _known_elsewhere(aws: Aws, error: CredentialsError) -> bool:
     except (ClientError, BotoCoreError):
         return False
     return True
+
+
+def credentials(region: str | None, profile: str | None) -> boto3.Session:
+    """A session with the user's ordinary credentials, fetched: whether AWS knows them is not asked.
+
+    Raises `CredentialsError`, or `SettingsError` for an unknown profile and a missing region.
+    """
+    with translated():
+        session = boto3.Session(profile_name=profile, region_name=region)
+        if session.region_name is None:
+            raise SettingsError("no AWS region is set", hint="Give one, for example --region eu-central-1.")
+        found = session.get_credentials()
+        if found is None:
+            raise no_credentials()
+        found.get_frozen_credentials()  # now, where it is known what fails
+        return session
 
 
 def partition_of(region: str) -> str:
@@ -266,25 +284,13 @@ def translated(aws: Aws | None = None) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise refused(error, *((aws.operation, aws.caller) if aws else ("", ""))) from error
-    except botocore_errors.ProfileNotFound as error:
-        raise SettingsError(
-            str(error).rstrip("."), hint="`aws configure list-profiles` shows the ones there are."
-        ) from error
-    except (botocore_errors.NoCredentialsError, botocore_errors.PartialCredentialsError) as error:
-        raise no_credentials() from error
-    except (
-        botocore_errors.TokenRetrievalError,
-        botocore_errors.SSOError,
-        botocore_errors.CredentialRetrievalError,
-    ) as error:
-        raise CredentialsError(
-            f"AWS credentials could not be fetched: {error}",
-            hint="Sign in again, for example with `aws sso login`.",
-        ) from error
-    except botocore_errors.ParamValidationError:
-        raise  # our own defect, not AWS's
-    except (BotoCoreError, ResponseParserError) as error:  # the latter: a proxy's or portal's page, not AWS's answer
+        raise about_the_user(error) or refused(error, *((aws.operation, aws.caller) if aws else ("", ""))) from error
+    except Exception as error:
+        known = about_the_user(error)
+        if known is not None:
+            raise known from error
+        if not isinstance(error, ANSWERS):
+            raise  # our own defect, not AWS's
         operation = aws.operation if aws else ""
         if aws and aws.endpoint:
             raise LocalCloudError(

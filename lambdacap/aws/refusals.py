@@ -50,13 +50,6 @@ def not_enabled(region: str) -> SettingsError:
     )
 
 
-def no_credentials() -> CredentialsError:
-    return CredentialsError(
-        "no AWS credentials were found",
-        hint="Run `aws configure` or `aws sso login`, or set AWS_PROFILE; without an account, use --local.",
-    )
-
-
 def refused(error: ClientError, under_way: str, caller: str) -> AwsError | CredentialsError:
     """The error that a refusal of the call `under_way` comes to; `caller` is who asked, if that is known."""
     name = code(error)

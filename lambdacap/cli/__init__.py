@@ -8,16 +8,32 @@ import sys
 def main() -> None:
     """The entry point: every error ends here, those of an import, too."""
     try:
-        from lambdacap.cli.app import app
+        from lambdacap.cli import streams
 
-        app()
-    except SystemExit as stop:
-        if stop.code == 130:  # what Typer makes of Ctrl-C, without a word
-            from lambdacap.cli.console import print_error
+        streams.prepare()
+        from lambdacap.cli.app import run
 
-            print_error(KeyboardInterrupt())
+        code = run()
+        streams.finish()
+    except SystemExit:
         raise
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - this is where they end
-        from lambdacap.cli.console import print_error
+    except BaseException as error:  # noqa: BLE001 - this is where they end
+        code = _complain(error)
+    sys.exit(code)
 
-        sys.exit(print_error(error))
+
+def _complain(error: BaseException) -> int:
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C does not keep it from being said
+    from lambdacap.cli import streams
+    from lambdacap.cli.complaint import complain
+    from lambdacap.errors import LambdacapError
+
+    arguments = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
+    code = complain(error, as_json="--json" in arguments, debug="--debug" in arguments)
+    try:
+        streams.finish()
+    except (OSError, LambdacapError):
+        streams.abandon()
+    return code

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from lambdacap.cli.console import Console
+from lambdacap.cli.help import USE, shown
 from lambdacap.cli.options import command
 from lambdacap.settings import Settings
 
@@ -19,7 +20,7 @@ Configure = Callable[..., Settings]
 access = typer.Typer(rich_markup_mode=None)
 
 
-@access.command()
+@access.command(**shown(USE, "lambdacap key"))
 @command
 def key(configure: Configure, console: Console) -> None:
     """Print the API key that callers send as X-Api-Key, read from AWS."""
@@ -32,8 +33,13 @@ def key(configure: Configure, console: Console) -> None:
 def tell(console: Console, settings: Settings, deployed: Deployed) -> None:
     """After a deploy: who may call now, and a key that was just made."""
     from lambdacap.events import Warned
+    from lambdacap.model.bundle import is_bundle
+    from lambdacap.model.weights import choice
     from lambdacap.operations.access import api_key
 
+    demo = is_bundle(settings.image / "demo" / "bundle") and not (settings.image / "model").is_dir()
+    if demo and choice(settings) is None:
+        console.note("the demo model answers, which only knows painted scenes: `lambdacap demo FILE` paints one")
     auth = deployed.deployment.resources["api"]["auth"]
     if auth == "none" and settings.local:
         console.report(Warned("no key is asked for: on AWS the URL would be public"))

@@ -13,9 +13,12 @@ from lambdacap import __version__
 from lambdacap.cli import insight
 from lambdacap.cli.access import access, tell
 from lambdacap.cli.checks import checks
+from lambdacap.cli.completion import PROGRAM, VARIABLE, Install, Show, completing, named
 from lambdacap.cli.console import Console
 from lambdacap.cli.demo import demo
+from lambdacap.cli.help import DEPLOY, LOOK, MORE, STEPS, USE, Group, shown
 from lambdacap.cli.invoke import invoke
+from lambdacap.cli.listing import list_deployments
 from lambdacap.cli.local import local
 from lambdacap.cli.model import model
 from lambdacap.cli.open import open_page
@@ -37,6 +40,7 @@ from lambdacap.cli.options import (
     command,
     deploy_command,
 )
+from lambdacap.errors import LambdacapError, UsageError
 from lambdacap.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,15 +50,42 @@ Configure = Callable[..., Settings]
 
 app = typer.Typer(
     help="Put a deep-learning model on the internet as a serverless API.",
+    cls=Group,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # Rich takes longer to import than all the rest of --help
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nExample:\n  $ lambdacap deploy --local\n\n`lambdacap COMMAND --help` says more of a command.",
 )
-app.add_typer(local, name="local")
-app.add_typer(model, name="model")
+app.add_typer(local, name="local", rich_help_panel=MORE)
+app.add_typer(model, name="model", rich_help_panel=MORE)
 app.add_typer(checks)
 app.add_typer(access)
+
+
+def run() -> int:
+    """Run what was typed, and return the exit code. Raises `UsageError` for what cannot be read."""
+    completing()
+    try:
+        code = app(named(sys.argv[1:]), prog_name=PROGRAM, standalone_mode=False, complete_var=VARIABLE)
+    except typer.Abort as error:
+        raise LambdacapError("it was not agreed to, so nothing was done") from error
+    except Exception as error:
+        # Typer's own: which class that is depends on its version.
+        if not hasattr(error, "format_message"):
+            raise
+        if type(error).__name__ == "NoArgsIsHelpError":
+            sys.stdout.write(f"{error.format_message()}\n")
+            return 2
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else PROGRAM
+        if context and "--json" not in sys.argv:
+            sys.stderr.write(f"{context.get_usage()}\n")
+        raise UsageError(error.format_message(), hint=f"`{path} --help` says what there is.") from error
+    if code == 130:  # what Typer makes of Ctrl-C, without a word
+        raise KeyboardInterrupt
+    return int(code or 0)
 
 
 def _show_version(wanted: bool) -> None:
@@ -68,11 +99,13 @@ def common(
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and stop.", is_eager=True, callback=_show_version)
     ] = False,
+    show_completion: Show = None,
+    install_completion: Install = None,
 ) -> None:
     pass
 
 
-@app.command()
+@app.command(**shown(DEPLOY, "lambdacap deploy --region eu-central-1 --auth key"))
 @deploy_command
 def deploy(
     configure: Configure,
@@ -97,7 +130,7 @@ def deploy(
     console.address(deployed.deployment.url or "", tables.deployed_data(deployed))
 
 
-@app.command()
+@app.command(**shown(STEPS, "lambdacap build"))
 @command
 def build(
     configure: Configure,
@@ -112,10 +145,11 @@ def build(
     from lambdacap.events import Finished, Progress, Started
     from lambdacap.images import docker_context, docker_engine, docker_image, docker_layers
     from lambdacap.model.weights import settle
+    from lambdacap.operations import prerequisites
 
-    settings = settle(
-        configure(image=image, base_image=base_image, weights=weights, architecture=architecture), console.report
-    )
+    settings = configure(image=image, base_image=base_image, weights=weights, architecture=architecture)
+    prerequisites.check(settings, signs_in=False)
+    settings = settle(settings, console.report)
     docker_context.warn_left_out(settings.image, settings.bundle, console.report)
     tag = docker_context.content_tag(settings.image, settings.architecture, settings.base_image, settings.bundle)
     name = f"{settings.name}:{tag}"
@@ -128,7 +162,7 @@ def build(
     console.result(tables.layers_table(name, layers), {"image": name, "id": image_id, **tables.layers_data(layers)})
 
 
-@app.command()
+@app.command(**shown(STEPS, "lambdacap push --region eu-central-1"))
 @command
 def push(
     configure: Configure,
@@ -144,7 +178,7 @@ def push(
     _step(settings, console, "repository", "image")
 
 
-@app.command()
+@app.command(**shown(STEPS, "lambdacap create-function --memory 2048"))
 @command
 def create_function(
     configure: Configure,
@@ -170,7 +204,7 @@ def create_function(
     _step(settings, console, "role", "log group", "concurrency", "function")
 
 
-@app.command()
+@app.command(**shown(STEPS, "lambdacap create-api --auth key"))
 @command
 def create_api(
     configure: Configure,
@@ -187,17 +221,16 @@ def create_api(
     tell(console, settings, _step(settings, console, "usage plan", "api"))
 
 
-app.command()(invoke)
+app.command(**shown(USE, "lambdacap invoke photo.jpg"))(invoke)
+app.command("open", **shown(USE, "lambdacap open"))(open_page)
+app.command(**shown(USE, "lambdacap demo scene.jpg"))(demo)
+app.command("list", **shown(LOOK, "lambdacap list"))(list_deployments)
+app.command(**shown(LOOK, "lambdacap status"))(insight.status)
+app.command(**shown(LOOK, "lambdacap logs --since 10m --errors"))(insight.logs)
+app.command(**shown(LOOK, "lambdacap bench photo.jpg --memory 1024,1769,3008"))(insight.bench)
 
 
-app.command()(insight.status)
-app.command()(insight.logs)
-app.command()(insight.bench)
-app.command("open")(open_page)
-app.command()(demo)
-
-
-@app.command()
+@app.command(**shown(DEPLOY, "lambdacap rollback"))
 @command
 def rollback(
     configure: Configure,
@@ -214,7 +247,7 @@ def rollback(
     console.result(f"version {number} is live", {"name": there.name, "version": number, "url": there.url})
 
 
-@app.command()
+@app.command(**shown(DEPLOY, "lambdacap teardown --dry-run"))
 @command
 def teardown(
     configure: Configure,

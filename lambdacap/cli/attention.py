@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambdacap.cli.console import Console
 from lambdacap.client import attention
-from lambdacap.errors import PhotoError
+from lambdacap.errors import CallError, PhotoError
 from lambdacap.events import Warned
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ class Drawing:
     """Where the figures of a run go; checked before the first photo is sent."""
 
     def __init__(self, file: Path, photos: Sequence[Path]) -> None:
+        self._many = len(photos) > 1
         self._files = (
             None if file == attention.TERMINAL else dict(zip(photos, attention.targets(file, photos), strict=True))
         )
@@ -30,8 +31,8 @@ class Drawing:
         """Draw what `answer` says of `photo`; with --json, a terminal gets the grids as numbers only."""
         try:
             panels = attention.panels(photo, answer)
-        except PhotoError as error:
-            if not self._files or len(self._files) == 1:
+        except (PhotoError, CallError) as error:
+            if not self._many:
                 raise
             console.report(Warned(error.message))  # one of many
             return

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import typer
 
 from lambdacap.cli.console import Console
+from lambdacap.cli.help import LOOK, shown
 from lambdacap.cli.options import deploy_command
 from lambdacap.settings import Settings
 
@@ -15,7 +16,7 @@ Configure = Callable[..., Settings]
 checks = typer.Typer(rich_markup_mode=None)
 
 
-@checks.command()
+@checks.command(**shown(LOOK, "lambdacap config"))
 @deploy_command
 def config(configure: Configure, console: Console) -> None:
     """Show every setting, and whether a flag, a variable, a file, a record or a default says so."""
@@ -26,7 +27,7 @@ def config(configure: Configure, console: Console) -> None:
     console.result(tables.config_table(settings), tables.config_data(settings))
 
 
-@checks.command()
+@checks.command(**shown(LOOK, "lambdacap doctor --region eu-central-1"))
 @deploy_command
 def doctor(configure: Configure, console: Console) -> None:
     """Look for whatever would stop a deploy, before it starts."""
@@ -42,7 +43,7 @@ def doctor(configure: Configure, console: Console) -> None:
         raise DeploymentError(f"a deploy would fail: {', '.join(failed)}", hint="The hints above say what to do.")
 
 
-@checks.command()
+@checks.command(**shown(LOOK, "lambdacap policy --region eu-central-1"))
 @deploy_command
 def policy(configure: Configure, console: Console) -> None:
     """Print the least IAM policy that a deployer needs, for this deployment alone.

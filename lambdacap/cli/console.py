@@ -17,11 +17,12 @@ import time
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
-from lambdacap.errors import LambdacapError, SettingsError
+from lambdacap.cli.invocation import completed
+from lambdacap.errors import SettingsError
 from lambdacap.events import Counted, Event, Finished, Progress, Started, Warned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from PIL.Image import Image as Picture
     from rich.console import Console as RichConsole
@@ -43,13 +44,6 @@ _UNSEEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
 """Unicode's categories of what is obeyed and not shown: controls, directions and joints, half characters, line ends."""
 _JOINTS = "\u200c\u200d"
 """Of these only what Persian and emoji are spelled with."""
-_debug = False
-
-
-def set_debug(debug: bool) -> None:
-    """Remember for `print_error` whether tracebacks are wanted."""
-    global _debug
-    _debug = debug
 
 
 class Console:
@@ -61,6 +55,8 @@ class Console:
     def __init__(self, *, json_output: bool = False, debug: bool = False) -> None:
         self.json_output = json_output
         self.debug = debug
+        self.options: Mapping[str, str] = {}
+        """What the user typed to say which deployment is meant: so are commands told that work on it."""
         self._begun = time.monotonic()
         self._lock = threading.RLock()
         self._status: Status | None = None
@@ -100,12 +96,12 @@ class Console:
                 self._err.print(f"{mark} {kind:<12} {action:<8} {_line(detail)}{took}", soft_wrap=True)
             case Warned(text=text):
                 self._clear()
-                self._err.print(f"[yellow]![/] {_line(text)}", soft_wrap=True)
+                self._err.print(f"[yellow]![/] {_line(completed(text, self.options))}", soft_wrap=True)
 
     def note(self, text: str) -> None:
         """A line for the person, on stderr: not part of the result."""
         self._clear()
-        self._err.print(_line(text), soft_wrap=True)
+        self._err.print(_line(completed(text, self.options)), soft_wrap=True)
 
     def result(self, plain: str | Table, data: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
         """Print the result on stdout: `data` as one JSON document with --json, else `plain`."""
@@ -223,27 +219,6 @@ class Console:
         if self._status is not None:
             self._status.stop()
             self._status = None
-
-
-def print_error(error: BaseException) -> int:
-    """Say what went wrong on stderr and return the exit code: the one place where errors end."""
-    console = screen(stderr=True, highlight=False)
-    if _debug:
-        console.print_exception()
-    if isinstance(error, KeyboardInterrupt):
-        console.print("[yellow]interrupted[/]: run the same command again, it goes on where it was")
-        return 130
-    if isinstance(error, LambdacapError):
-        console.print(f"[bold red]error:[/] {_escape(visible(error.message))}", soft_wrap=True)
-        if error.hint:
-            console.print(f"[dim]hint:[/]  {_escape(visible(error.hint))}", soft_wrap=True)
-        return 1
-    console.print(
-        f"[bold red]error:[/] lambdacap has a defect: {type(error).__name__}: {_escape(str(error))}",
-        soft_wrap=True,
-    )
-    console.print("[dim]hint:[/]  Run it again with --debug and report what it prints.", soft_wrap=True)
-    return 1
 
 
 def visible(text: str, *, lines: bool = True) -> str:

@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from lambdacap.cli.console import Console
-from lambdacap.cli.options import command
+from lambdacap.cli.options import bare_command
 from lambdacap.settings import Settings
 
 
-@command
+@bare_command
 def demo(
     configure: Callable[..., Settings],
     console: Console,

@@ -51,24 +51,20 @@ def status(configure: Configure, console: Console) -> None:
     from lambdacap.cli.views import tables
     from lambdacap.errors import DeploymentError
     from lambdacap.insight.health import examine
-    from lambdacap.operations.status import look
+    from lambdacap.operations.missing import missing
+    from lambdacap.operations.status import look, unfinished
 
     site, there = look(configure(), console.report)
     deployment = there.deployment
     if not there.exists:
-        raise DeploymentError(
-            f"nothing named {deployment.name!r} is deployed in {deployment.region} ({deployment.target})",
-            hint="`lambdacap deploy` deploys it; with --local, on this machine.",
-        )
+        raise missing(site.settings, f"is deployed in {deployment.region} ({deployment.target})")
     health = examine(site, there)
     console.result(
         tables.status_table(there, views_health.details(health)),
         {**tables.status_data(there), **views_health.data(health, complete=there.complete)},
     )
     if not there.complete:
-        raise DeploymentError(
-            f"the deployment {deployment.name!r} is unfinished", hint="`lambdacap deploy` finishes it."
-        )
+        raise unfinished(deployment)
     if health.complaints:
         raise DeploymentError(
             f"{deployment.name!r} is unwell: {'; '.join(health.complaints)}",
@@ -85,6 +81,9 @@ def logs(
     ] = "1h",  # type: ignore[assignment]
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
     errors: Annotated[bool, typer.Option("--errors", help="Only what failed.")] = False,
+    last: Annotated[
+        int | None, typer.Option("--last", "-n", help="Only so many of the last entries.", metavar="N", min=0)
+    ] = None,
 ) -> None:
     """Show the function's log: a line a request, and what else was printed."""
     from lambdacap.cli.views.logs import entry_line
@@ -96,9 +95,10 @@ def logs(
     found = log.follow(site.aws, site.name, start) if follow else [log.read(site.aws, site.name, start)]
     try:
         for entries in found:
-            for entry in entries:
-                if entry.bad or not errors:
-                    console.line(entry_line(entry), entry.data, markup=True)
+            shown = [entry for entry in entries if entry.bad or not errors]
+            for entry in shown if last is None else shown[max(0, len(shown) - last) :]:
+                console.line(entry_line(entry), entry.data, markup=True)
+            last = None  # of what there was, not of what comes
     except KeyboardInterrupt:
         if not follow:
             raise
@@ -133,11 +133,11 @@ def bench(
     from lambdacap.client.http import Client
     from lambdacap.client.photo import prepare
     from lambdacap.deployment.record import Records
-    from lambdacap.errors import DeploymentError
     from lambdacap.insight import bench as measuring
     from lambdacap.insight import bench_plot
     from lambdacap.operations.access import pass_for
-    from lambdacap.operations.status import look
+    from lambdacap.operations.missing import missing
+    from lambdacap.operations.status import look, unfinished
 
     compared = sizes(memory) if memory is not None else ()
     if plot:
@@ -147,7 +147,7 @@ def bench(
     site, there = look(settings, console.report)
     function, url = there.states["function"], there.deployment.url
     if function is None or url is None:
-        raise DeploymentError(f"{site.name!r} is not deployed", hint="`lambdacap deploy` deploys it.")
+        raise unfinished(there.deployment) if there.exists else missing(site.settings)
     live = int(str(function.properties["memory"]))
     plan = measuring.Plan(sent, cold, duration, concurrency, compared)
     prices = look_up(site.aws, str(function.properties["architecture"]))

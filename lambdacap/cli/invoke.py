@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from lambdacap.client.http import Client
     from lambdacap.client.many import Caption, Outcome
 
+DEMO_MODEL = "lambdacap-demo"
+"""What the demo model calls itself."""
 Draw = Callable[[Path, dict[str, Any]], None]
 """Draws where the model looked, for one photo and its answer, if that was asked for."""
 
@@ -28,7 +30,10 @@ Draw = Callable[[Path, dict[str, Any]], None]
 def invoke(
     configure: Callable[..., Settings],
     console: Console,
-    photos: Annotated[list[Path], typer.Argument(help="Pictures to caption, and folders of them.", metavar="PHOTO")],
+    photos: Annotated[
+        list[Path],
+        typer.Argument(help="Pictures to caption, and folders of them; - is what is piped in.", metavar="PHOTO"),
+    ],
     beam: Annotated[int, typer.Option(help="Candidates that the search keeps.", metavar="N", min=1, max=10)] = 3,
     attention: Annotated[
         Path | None,
@@ -80,6 +85,7 @@ def invoke(
         with client() as api:
             answer = api.caption(only, options)
         draw(files[0], answer)
+        _tell_demo(console, answer)
         outcome = Outcome(files[0], answer)
         console.result(visible(answer["caption"], lines=False), outcome.data())
         return
@@ -89,6 +95,12 @@ def invoke(
         return lambda path: api.caption(photo.prepare(path, original=original), options)
 
     _many(console, files, caption, draw, concurrency, output)
+
+
+def _tell_demo(console: Console, answer: Mapping[str, Any]) -> None:
+    """Say who answers, when it is the model that knows next to nothing."""
+    if answer.get("model") == DEMO_MODEL:
+        console.note("the demo model answers, which only knows painted scenes: `lambdacap demo scene.jpg` paints one")
 
 
 def _many(
@@ -102,13 +114,15 @@ def _many(
     """Lines in the order of the photos; in the file in the order of the answers, so that none is lost."""
     from lambdacap.client import many
     from lambdacap.client.results import Results
+    from lambdacap.client.source import is_piped
     from lambdacap.errors import CallError
 
     began, failed, printed = time.monotonic(), 0, 0
+    first: dict[str, Any] | None = None
     ready: dict[int, Outcome] = {}
     with ExitStack() as stack:
         results = stack.enter_context(Results(output)) if output else None
-        todo = [path for path in files if results is None or str(path) not in results.answered]
+        todo = [path for path in files if results is None or is_piped(path) or str(path) not in results.answered]
         if len(todo) < len(files):
             console.note(f"{len(files) - len(todo)} of {len(files)} photos are answered in {output} already")
         # Whatever ends the run: what was answered is printed.
@@ -118,11 +132,14 @@ def _many(
             if results:
                 results.add(outcome.data())
             failed += outcome.error is not None
+            first = first or outcome.answer or None
             ready[place] = outcome
             while printed in ready:
                 _print(console, ready.pop(printed), draw)
                 printed += 1
             console.report(Counted("invoke", "captioning", done, len(todo)))
+    if first is not None:
+        _tell_demo(console, first)
     seconds = time.monotonic() - began
     if todo:
         console.note(f"{len(todo) - failed} of {len(todo)} photos captioned in {seconds:.1f} s")

@@ -9,16 +9,17 @@ from typing import Annotated
 import typer
 
 from lambdacap.cli.console import Console
-from lambdacap.cli.options import command
+from lambdacap.cli.help import MORE, Group, shown
+from lambdacap.cli.options import bare_command
 from lambdacap.settings import Settings
 
 Configure = Callable[..., Settings]
 
-local = typer.Typer(help="The local cloud, by hand.", no_args_is_help=True, rich_markup_mode=None)
+local = typer.Typer(help="The local cloud, by hand.", cls=Group, no_args_is_help=True, rich_markup_mode=None)
 
 
-@local.command("start")
-@command
+@local.command("start", **shown(MORE, "lambdacap local start"))
+@bare_command
 def local_start(
     configure: Configure,
     console: Console,
@@ -33,8 +34,8 @@ def local_start(
     console.result(started.endpoint, {"endpoint": started.endpoint, "pid": started.pid})
 
 
-@local.command("stop")
-@command
+@local.command("stop", **shown(MORE, "lambdacap local stop"))
+@bare_command
 def local_stop(configure: Configure, console: Console) -> None:
     """Stop the local cloud; what is deployed there comes back with the next start."""
     from lambdacap.local import cloud
@@ -43,8 +44,8 @@ def local_stop(configure: Configure, console: Console) -> None:
     console.result("stopped" if stopped else "it was not running", {"stopped": stopped})
 
 
-@local.command("status")
-@command
+@local.command("status", **shown(MORE, "lambdacap local status"))
+@bare_command
 def local_status(configure: Configure, console: Console) -> None:
     """Say whether the local cloud runs, and what is deployed there."""
     from lambdacap.deployment.record import Records
@@ -61,8 +62,8 @@ def local_status(configure: Configure, console: Console) -> None:
     )
 
 
-@local.command("env")
-@command
+@local.command("env", **shown(MORE, "lambdacap local env"))
+@bare_command
 def local_env(configure: Configure, console: Console) -> None:
     """Print what lets the aws command and boto3 use the local cloud: eval "$(lambdacap local env)"."""
     from lambdacap.errors import LocalCloudError

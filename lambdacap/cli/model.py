@@ -9,18 +9,19 @@ from typing import Annotated
 import typer
 
 from lambdacap.cli.console import Console
-from lambdacap.cli.options import command
+from lambdacap.cli.help import MORE, Group, shown
+from lambdacap.cli.options import bare_command
 from lambdacap.settings import Settings
 
 Configure = Callable[..., Settings]
 
 model = typer.Typer(
-    help="Fetch weights, convert them, look at the result.", no_args_is_help=True, rich_markup_mode=None
+    cls=Group, help="Fetch weights, convert them, look at the result.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
-@model.command()
-@command
+@model.command(**shown(MORE, "lambdacap model fetch"))
+@bare_command
 def fetch(
     configure: Configure,
     console: Console,
@@ -38,8 +39,8 @@ def fetch(
     )
 
 
-@model.command()
-@command
+@model.command(**shown(MORE, "lambdacap model convert model.pickle --output my-bundle"))
+@bare_command
 def convert(
     configure: Configure,
     console: Console,
@@ -69,8 +70,8 @@ def convert(
     console.result(str(output), bundle.inspect(output).data())
 
 
-@model.command()
-@command
+@model.command(**shown(MORE, "lambdacap model inspect my-bundle"))
+@bare_command
 def inspect(
     configure: Configure,
     console: Console,

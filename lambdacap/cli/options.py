@@ -11,7 +11,10 @@ from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
-from lambdacap.cli.console import Console, set_debug
+from lambdacap.cli.complaint import UNHEARD
+from lambdacap.cli.console import Console
+from lambdacap.cli.invocation import completed, typed
+from lambdacap.errors import LambdacapError, StorageError
 from lambdacap.events import Warned
 from lambdacap.settings import Settings, from_file, load, strangers
 
@@ -75,14 +78,8 @@ Boundary = Annotated[
     str | None, typer.Option(help="The managed policy that bounds what the function's role may.", metavar="ARN")
 ]
 
-_COMMON: dict[str, Any] = {
-    "name": Name,
-    "region": Region,
-    "profile": Profile,
-    "local": Local,
-    "json_output": Json,
-    "debug": Debug,
-}
+_BARE: dict[str, Any] = {"json_output": Json, "debug": Debug}
+_COMMON: dict[str, Any] = {"name": Name, "region": Region, "profile": Profile, "local": Local, **_BARE}
 _DEPLOY: dict[str, Any] = {
     "image": Image,
     "base_image": BaseImage,
@@ -104,7 +101,6 @@ _DEPLOY: dict[str, Any] = {
     "boundary": Boundary,
 }
 """What a deploy can be told: for the commands that deploy, or that speak of it beforehand."""
-_NO_SETTINGS = {"json_output", "debug"}
 
 Body = Callable[Concatenate[Callable[..., Settings], Console, P], None]
 
@@ -117,9 +113,35 @@ def command(body: Body[P]) -> Callable[P, None]:
     return _command(body, _COMMON)
 
 
+def bare_command(body: Body[P]) -> Callable[P, None]:
+    """A `command` that works on no deployment: without the options that say which."""
+    return _command(body, _BARE)
+
+
 def deploy_command(body: Body[P]) -> Callable[P, None]:
     """A `command` that also takes every option of a deploy; `settings()` holds them."""
     return _command(body, {**_DEPLOY, **_COMMON})
+
+
+def _is_here(settings: Settings) -> bool:
+    """Whether the record that is followed is of the local cloud."""
+    from lambdacap.deployment.record import Records, chosen
+
+    try:
+        found = chosen(settings, Records(settings.home))
+    except LambdacapError:
+        return False
+    return found is not None and found.target == "local"
+
+
+def _here() -> Path:
+    """The current folder, in which `lambdacap.toml` may lie."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise StorageError(
+            f"the current folder cannot be used: {error.strerror}", hint="Go to another one (`cd`), then repeat it."
+        ) from error
 
 
 def _command(body: Body[P], options: Mapping[str, Any]) -> Callable[P, None]:
@@ -127,19 +149,29 @@ def _command(body: Body[P], options: Mapping[str, Any]) -> Callable[P, None]:
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         taken: dict[str, Any] = {name: kwargs.pop(name) for name in options}
         json_output, debug = (bool(taken.pop(name)) for name in ("json_output", "debug"))
-        set_debug(debug)
         console = Console(json_output=json_output, debug=debug)
+
+        meant: list[Settings] = []
 
         def settings(**flags: Any) -> Settings:  # noqa: ANN401 - as many types as settings
             for sentence in strangers(os.environ):
                 console.report(Warned(sentence))
-            loaded = load({**taken, **flags}, os.environ, Path.cwd())
+            loaded = load({**taken, **flags}, os.environ, _here())
             if said := from_file(loaded):
                 console.note(said)
+            console.options = typed(loaded)
+            meant.append(loaded)
             return loaded
 
-        with console:
-            body(settings, console, *args, **kwargs)
+        try:
+            with console:
+                body(settings, console, *args, **kwargs)
+        except LambdacapError as error:
+            here = bool(meant) and _is_here(meant[-1])
+            error.hint = completed(error.hint, console.options, here=here)
+            raise
+        except BrokenPipeError as error:
+            raise SystemExit(UNHEARD) from error  # Typer would make another exit code of it
 
     signature = inspect.signature(body, eval_str=True)
     own = list(signature.parameters.values())[2:]
@@ -147,7 +179,7 @@ def _command(body: Body[P], options: Mapping[str, Any]) -> Callable[P, None]:
         inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=False if name in _NO_SETTINGS else None,
+            default=False if name in _BARE else None,
             annotation=annotation,
         )
         for name, annotation in options.items()

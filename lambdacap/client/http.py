@@ -21,6 +21,8 @@ PATIENCE = 120.0
 REFUSED = 15.0
 """Seconds that the gateway's own 500 may take: so it words that Lambda runs as many executions as it may, which passes
 soon, and also that it may not call the function, which does not."""
+USED_UP = "quota"
+"""The code of a `CallError` that every call of the day will get."""
 _TEMPORARY = {429, 503, 504}
 """Throttled, unavailable, and a function that was still starting when the gateway gave up on it."""
 
@@ -120,6 +122,13 @@ class Client:
                 status=answer.status_code,
                 code=_brief(error.get("code", "")),
             )
+        if _used_up(answer):
+            raise CallError(
+                "the API key's quota of today is used up",
+                status=answer.status_code,
+                code=USED_UP,
+                hint="It begins anew tomorrow, by UTC. `lambdacap deploy --quota N` raises it.",
+            )
         words = content.get("message") if isinstance(content, dict) else None
         if answer.ok:
             raise CallError(
@@ -146,10 +155,16 @@ def _brief(words: object) -> str:
     return " ".join(str(words).split())[:300]
 
 
+def _used_up(answer: requests.Response) -> bool:
+    """Whether the key's quota is used up, which API Gateway answers as it does a throttle, in other words."""
+    content = _content(answer) if answer.status_code == 429 else None
+    return isinstance(content, dict) and str(content.get("message", "")).startswith("Limit Exceeded")
+
+
 def _patience(answer: requests.Response) -> float:
     """Seconds from the first call within which it may be worth another."""
     if answer.status_code in _TEMPORARY:
-        return PATIENCE
+        return 0.0 if _used_up(answer) else PATIENCE
     content = _content(answer) if answer.status_code == 500 else None
     return REFUSED if isinstance(content, dict) and "message" in content and "error" not in content else 0.0
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lambdacap.client.http import USED_UP
 from lambdacap.errors import CallError, PhotoError
 
 Caption = Callable[[Path], dict[str, Any]]
@@ -75,6 +76,6 @@ def _outcome(photo: Path, call: Caption) -> Outcome:
     try:
         return Outcome(photo, call(photo))
     except (PhotoError, CallError) as error:
-        if isinstance(error, CallError) and error.status in _REFUSED:
+        if isinstance(error, CallError) and (error.status in _REFUSED or error.code == USED_UP):
             raise
         return Outcome(photo, error=error)

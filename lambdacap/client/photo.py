@@ -17,6 +17,7 @@ from pathlib import Path
 
 from lambdacap import children
 from lambdacap.client import metadata
+from lambdacap.client.source import read
 from lambdacap.errors import PhotoError
 from lambdacap.settings import default_image
 
@@ -88,7 +89,7 @@ def prepare(path: Path, *, original: bool = False) -> Photo:
     `original` leaves all that: the file is sent as it is. Raises `PhotoError` when it is missing or no picture.
     """
     try:
-        content = path.read_bytes()
+        content = read(path)
     except FileNotFoundError as error:
         # A path has lost one of an address's slashes.
         address = str(path).startswith(("http:/", "https:/"))

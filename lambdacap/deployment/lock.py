@@ -5,8 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from lambdacap.errors import StorageError
+from lambdacap.storage import writing
 
 
 class HeldError(Exception):
@@ -21,12 +24,13 @@ class HeldError(Exception):
 def held(path: Path, *, wait: bool = False) -> Iterator[None]:
     """Have the lock at `path` for the block; its file is gone afterwards.
 
-    `wait` until it is free, or else raise `HeldError`.
+    `wait` until it is free, or else raise `HeldError`. Raises `StorageError` where no file can be made.
     """
     file = _take(path, wait=wait)
     try:
-        os.truncate(file, 0)
-        os.write(file, str(os.getpid()).encode())
+        with suppress(OSError):  # a full disk: whose lock it is stays untold
+            os.truncate(file, 0)
+            os.write(file, str(os.getpid()).encode())
         yield
     finally:
         path.unlink(missing_ok=True)
@@ -40,6 +44,8 @@ def is_held(path: Path) -> bool:
             return False
     except HeldError:
         return True
+    except StorageError:  # which nobody could take
+        return False
 
 
 def holder(path: Path) -> int | None:
@@ -62,11 +68,12 @@ def holder(path: Path) -> int | None:
 def _take(path: Path, *, wait: bool) -> int:
     """A descriptor of the file at `path`, locked."""
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        except FileNotFoundError:  # the one who had it has just removed the folder
-            continue
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            except FileNotFoundError:  # the one who had it has just removed the folder
+                continue
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

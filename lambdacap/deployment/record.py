@@ -14,6 +14,7 @@ from lambdacap import __version__
 from lambdacap.deployment.lock import HeldError, held, is_held
 from lambdacap.errors import DeploymentError
 from lambdacap.settings import Settings
+from lambdacap.storage import reading, writing
 
 FORMAT = 1
 REMEMBERED = (
@@ -99,25 +100,25 @@ class Records:
         path = self.path(deployment)
         draft = path.with_suffix(f".{os.getpid()}.tmp")
         content = {"format": FORMAT, "lambdacap": __version__, **asdict(deployment)}
-        try:
+        with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with draft.open("w", encoding="utf-8") as stream:
-                stream.write(json.dumps(content, indent=2) + "\n")
-                stream.flush()
-                os.fsync(stream.fileno())
-            draft.replace(path)
+            try:
+                with draft.open("w", encoding="utf-8") as stream:
+                    stream.write(json.dumps(content, indent=2) + "\n")
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                draft.replace(path)
+            except BaseException:
+                with suppress(OSError):
+                    draft.unlink(missing_ok=True)
+                raise
             _sync(path.parent)
-        except OSError as error:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
-            raise DeploymentError(
-                f"{path} cannot be written: {error.strerror or error}",
-                hint="Make room there, or see to it that you may write to it, then run the same command again.",
-            ) from error
 
     def delete(self, deployment: Deployment) -> None:
         """Remove the record and the folders that it leaves empty."""
-        self.path(deployment).unlink(missing_ok=True)
+        path = self.path(deployment)
+        with writing(path):
+            path.unlink(missing_ok=True)
         self._tidy(deployment)
 
     @contextmanager
@@ -157,12 +158,19 @@ class Records:
 
     def _files(self, pattern: str) -> list[Path]:
         while True:
+            try:
+                with reading(self.folder):
+                    next(self.folder.iterdir(), None)  # which `glob` would take for empty if it cannot be read
+            except FileNotFoundError:
+                return []
             with suppress(FileNotFoundError):  # of a folder that another command has just removed
                 return sorted(self.folder.glob(pattern))
 
     def _read(self, path: Path) -> Deployment | None:
         try:
-            content = json.loads(path.read_text("utf-8"))
+            with reading(path):
+                text = path.read_text("utf-8")
+            content = json.loads(text)
             if content.pop("format") != FORMAT:
                 raise DeploymentError(
                     f"{path} was written by lambdacap {str(content.get('lambdacap'))[:40]}, in a format unknown here",

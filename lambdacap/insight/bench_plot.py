@@ -16,12 +16,12 @@ _SPAN = WIDTH - LEFT - RIGHT
 _COLOURS = {
     "network": "#9aa5b1",
     "gateway": "#6b7785",
-    "lambda": "#6b7785",
+    "lambda": "#3d4852",
     "init": "#e3a008",
     "decode": "#5eb1bf",
     "encode": "#2f6fbf",
     "beam": "#7a4fbf",
-    "predict": "#2f6fbf",
+    "predict": "#2f8f5b",
     "rest": "#c5ccd3",
 }
 _CHOSEN, _OTHERS = "#2f6fbf", "#9aa5b1"

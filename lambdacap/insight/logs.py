@@ -94,9 +94,13 @@ class _Request:
 
 
 class Entries:
-    """Puts lines together; feed it what each look brought."""
+    """Puts lines together; feed it what each look brought.
 
-    def __init__(self) -> None:
+    `emulated`: Lambda's runtime emulator wrote them, which calls all the memory that there is used.
+    """
+
+    def __init__(self, *, emulated: bool = False) -> None:
+        self._emulated = emulated
         self._open: dict[str, _Request] = {}
         self._traced: set[str] = set()
 
@@ -117,6 +121,8 @@ class Entries:
             if frame[1] == "REPORT":
                 request.reported = True
                 request.add({_REPORT[k]: float(v) for k, v in _NUMBER.findall(message) if k in _REPORT})
+                if self._emulated:
+                    request.fields.pop("used_mb", None)
                 if status := _STATUS.search(message):
                     request.fields["outcome"] = status[1]
             return None
@@ -175,7 +181,7 @@ class Entries:
 
 def read(aws: Aws, function: str, since: int, limit: int | None = None) -> list[Entry]:
     """The entries of `function` since a time in milliseconds since 1970; with `limit`, of that many lines only."""
-    return Entries().feed(_look(aws, function, since, limit), last=True)
+    return Entries(emulated=aws.endpoint is not None).feed(_look(aws, function, since, limit), last=True)
 
 
 def follow(
@@ -186,7 +192,7 @@ def follow(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[list[Entry]]:
     """The entries since `since`, then the new ones after every look, for ever."""
-    entries, seen, newest = Entries(), dict[object, int](), since
+    entries, seen, newest = Entries(emulated=aws.endpoint is not None), dict[object, int](), since
     while True:
         fresh = []
         for line, key in _events(aws, function, max(since, newest - OVERLAP)):

@@ -17,6 +17,7 @@ from lambdacap.events import Finished, Progress, Report, Started, Warned
 from lambdacap.images import docker_context, docker_engine
 from lambdacap.local import cloud
 from lambdacap.model import weights
+from lambdacap.operations import prerequisites
 from lambdacap.operations.sign_in import sign_in
 from lambdacap.resources import RESOURCES, Change, Resource, Site, State, States, find_all, remove
 from lambdacap.resources.image import Image
@@ -56,6 +57,7 @@ def deploy(settings: Settings, report: Report, only: tuple[str, ...] = ()) -> De
     if _unmade(settings):
         _check_quota(settings)
     if not only or "image" in only:
+        prerequisites.check(settings)
         settings = weights.settle(settings, report)
         docker_context.warn_left_out(settings.image, settings.bundle, report)
     new = settings.local and not cloud.known(settings.home)

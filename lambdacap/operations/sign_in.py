@@ -10,6 +10,7 @@ from lambdacap.errors import CredentialsError, DeploymentError, SettingsError
 from lambdacap.events import Report, Warned
 from lambdacap.images import docker_engine
 from lambdacap.local import cloud
+from lambdacap.operations.missing import missing
 from lambdacap.resources import Site
 from lambdacap.settings import Settings
 
@@ -35,10 +36,9 @@ def sign_in(
     except (SettingsError, CredentialsError) as error:
         if not following or records.all(settings.name):
             raise
-        raise DeploymentError(
-            f"nothing named {settings.name!r} was deployed from this machine, and AWS cannot be asked: {error.message}",
-            hint=f"`lambdacap deploy --local` deploys it here, without AWS. {error.hint}",
-        ) from error
+        unknown = missing(settings, f"was deployed from this machine, and AWS cannot be asked: {error.message}")
+        unknown.hint += f" {error.hint}"
+        raise unknown from error
     blank = Deployment(
         name=settings.name,
         target="local" if settings.local else "aws",
@@ -65,10 +65,7 @@ def _local_cloud(settings: Settings, records: Records, report: Report, *, start:
     if records.all(settings.name, "local"):
         # What is deployed there comes back with the cloud.
         return cloud.start(settings.home, report)
-    raise DeploymentError(
-        f"nothing named {settings.name!r} is deployed on this machine",
-        hint="`lambdacap deploy --local` deploys it.",
-    )
+    raise missing(settings, "is deployed on this machine")
 
 
 def _refuse_other_accounts(aws: Aws, settings: Settings, records: Records) -> None:

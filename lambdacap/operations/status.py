@@ -10,6 +10,7 @@ from lambdacap.deployment.record import Deployment, Records, follow
 from lambdacap.errors import DeploymentError, LocalCloudError
 from lambdacap.events import Report, silent
 from lambdacap.local import cloud
+from lambdacap.operations.missing import missing
 from lambdacap.operations.sign_in import sign_in
 from lambdacap.resources import RESOURCES, Change, Site, State, find_all
 from lambdacap.resources.function.function import PROXY_VARIABLE, Function
@@ -67,6 +68,13 @@ def look(settings: Settings, report: Report) -> tuple[Site, Status]:
     return site, Status(site.deployment, states, {r.kind: r.change(site, states[r.kind]) for r in rest}, release)
 
 
+def unfinished(deployment: Deployment) -> DeploymentError:
+    """That a deploy was cut short: what every command says of it."""
+    return DeploymentError(
+        f"the deployment {deployment.name!r} is unfinished", hint="`lambdacap deploy` goes on where it was."
+    )
+
+
 def locate(settings: Settings) -> Deployment:
     """The recorded deployment that the settings mean: what `invoke` needs, without asking AWS.
 
@@ -81,14 +89,9 @@ def locate(settings: Settings) -> Deployment:
     ]
     deployment = fitting[0] if len(fitting) == 1 else status(settings, silent).deployment
     if deployment.url is None:
-        unfinished = bool(deployment.resources)
-        raise DeploymentError(
-            f"the deployment {settings.name!r} is unfinished: it has no API yet"
-            if unfinished
-            else f"nothing named {settings.name!r} is deployed",
-            hint=f"`lambdacap deploy{' --local' if settings.local or not unfinished else ''}` "
-            + ("finishes it." if unfinished else "deploys to this machine, without --local to AWS."),
-        )
+        if not deployment.resources:
+            raise missing(settings)
+        raise unfinished(deployment)
     if deployment.target == "local" and cloud.known(settings.home) and cloud.running(settings.home) is None:
         # At its address may be a program of somebody else's, who would get the photo and the key.
         raise LocalCloudError(

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from lambdacap.aws.clients import TAG, translated
 from lambdacap.deployment.record import Deployment, Records
-from lambdacap.errors import AwsError, CredentialsError, DeploymentError, EngineError, LambdacapError, NotOursError
+from lambdacap.errors import (
+    AwsError,
+    CredentialsError,
+    DeploymentError,
+    EngineError,
+    LambdacapError,
+    NotOursError,
+    StorageError,
+)
 from lambdacap.events import Finished, Report, Warned
 from lambdacap.images import docker_engine, docker_stages
 from lambdacap.local import cloud
 from lambdacap.local.images import Images
+from lambdacap.operations.missing import missing
 from lambdacap.operations.sign_in import sign_in
 from lambdacap.resources import RESOURCES, Resource, Site, States, remove
 from lambdacap.resources.listed import listed
@@ -60,7 +69,7 @@ def teardown(
     """
     site, records = sign_in(settings, report, following=True)
     try:
-        with records.locked(site.deployment):
+        with _locked(records, site.deployment, report):
             found = _look(site, records, _doomed(keep_image))
             agree(found)
             _remove_all(replace(site, deployment=found.deployment), records, found, _doomed(keep_image))
@@ -81,10 +90,7 @@ def _doomed(keep_image: bool) -> list[Resource]:
 def _look(site: Site, records: Records, doomed: list[Resource]) -> Standing:
     found = _find(site, doomed)
     if not any(found.states.values()) and not found.failures and not records.path(site.deployment).exists():
-        raise DeploymentError(
-            f"nothing named {site.name!r} is deployed in {site.aws.region} ({_place(site)})",
-            hint="--name, --region, --profile and --local say which deployment is meant.",
-        )
+        raise missing(site.settings, f"is deployed in {site.aws.region} ({_place(site)})")
     return found
 
 
@@ -125,7 +131,7 @@ def _remove_all(site: Site, records: Records, found: Standing, doomed: list[Reso
                 failures[resource.kind] = error
                 site.report(Finished(resource.kind, "failed", error.message))
                 continue
-            records.save(site.deployment)
+            _note(records, site)
         found = _find(site, doomed)
         left = [f"{r.title} {state.label}" for r in doomed if (state := found.states.get(r.kind))]
         tagged = None if left or len(doomed) < len(RESOURCES) else _tagged(site)
@@ -144,14 +150,34 @@ def _conclude(site: Site, records: Records, doomed: list[Resource], *, by_tag: b
         if site.settings.local:
             # Without the record nobody knows that there were some.
             Images(site.settings.home).remove(site.name)
-        records.delete(site.deployment)
+        try:
+            records.delete(site.deployment)
+        except StorageError as error:
+            site.report(Warned(f"the record of what is gone stays: {error.message}"))
         words = f"nothing carries the tag {tag} any more: looked by name and by tag"
         site.report(
             Finished("teardown", "ready", words if by_tag else f"nothing named {site.name} is left: {_BY_NAME}")
         )
     else:
-        records.save(site.deployment)
+        _note(records, site)
         site.report(Finished("teardown", "ready", f"the repository is all that still carries the tag {tag}"))
+
+
+@contextlib.contextmanager
+def _locked(records: Records, deployment: Deployment, report: Report) -> Iterator[None]:
+    """The deployment's lock where one can be had: what costs money goes from a full or read-only disk, too."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(records.locked(deployment))
+        except StorageError as error:
+            report(Warned(f"no other command is kept away meanwhile: {error.message}"))
+        yield
+
+
+def _note(records: Records, site: Site) -> None:
+    """Save what is left. Where that cannot be, names and tags will tell."""
+    with contextlib.suppress(StorageError):
+        records.save(site.deployment)
 
 
 def _incomplete(name: str, left: list[str], failures: dict[str, LambdacapError]) -> DeploymentError:

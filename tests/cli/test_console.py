@@ -7,7 +7,8 @@ import json
 import pytest
 from rich.table import Table
 
-from lambdacap.cli.console import Console, print_error, set_debug
+from lambdacap.cli.complaint import complain
+from lambdacap.cli.console import Console
 from lambdacap.errors import LambdacapError
 from lambdacap.events import Event, Finished, Progress, Started, Warned, silent
 
@@ -51,8 +52,8 @@ def test_markup_in_what_is_told_is_text(text: str, capsys: pytest.CaptureFixture
     console.report(Finished("x", "created", text))
     console.report(Warned(text))
     console.note(text)
-    print_error(LambdacapError(text, hint=text))
-    print_error(RuntimeError(text))
+    complain(LambdacapError(text, hint=text))
+    complain(RuntimeError(text))
     assert capsys.readouterr().err.count(text) == 7
 
 
@@ -84,27 +85,26 @@ def test_a_table_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_expected_error_is_a_line_and_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
-    set_debug(False)
-    assert print_error(LambdacapError("it broke " * 30, hint="mend it")) == 1
+    assert complain(LambdacapError("it broke " * 30, hint="mend it")) == 1
     output = capsys.readouterr()
     assert output.err.splitlines() == [f"error: {'it broke ' * 30}", "hint:  mend it"]
     assert output.out == ""
 
 
 def test_an_error_without_hint(capsys: pytest.CaptureFixture[str]) -> None:
-    assert print_error(LambdacapError("it broke")) == 1
+    assert complain(LambdacapError("it broke")) == 1
     assert capsys.readouterr().err == "error: it broke\n"
 
 
 def test_an_unexpected_error_is_called_a_defect(capsys: pytest.CaptureFixture[str]) -> None:
-    assert print_error(KeyError("x")) == 1
+    assert complain(KeyError("x")) == 1
     error = capsys.readouterr().err
     assert "defect: KeyError: 'x'" in error
     assert "--debug" in error
 
 
 def test_an_interruption_has_its_code(capsys: pytest.CaptureFixture[str]) -> None:
-    assert print_error(KeyboardInterrupt()) == 130
+    assert complain(KeyboardInterrupt()) == 130
     assert "interrupted" in capsys.readouterr().err
 
 
@@ -113,13 +113,10 @@ def test_a_traceback_with_debug_only(capsys: pytest.CaptureFixture[str]) -> None
         raise LambdacapError("it broke")
 
     def show(debug: bool) -> str:
-        set_debug(debug)
         try:
             fail()
         except LambdacapError as error:
-            print_error(error)
-        finally:
-            set_debug(False)
+            complain(error, debug=debug)
         return capsys.readouterr().err
 
     assert "Traceback" not in show(debug=False)

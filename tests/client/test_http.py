@@ -191,3 +191,10 @@ def test_an_answer_that_breaks_off(answer: bytes, caption: Call) -> None:
             server.shutdown()
             thread.join()
     assert caught.value.hint
+
+
+def test_a_used_up_quota_is_told_at_once(caption: Call, time: Time) -> None:
+    with serving(Answer(429, body=b'{"message": "Limit Exceeded"}')) as server, pytest.raises(CallError) as refused:
+        caption(server.url)
+    assert "quota of today is used up" in refused.value.message
+    assert (refused.value.status, refused.value.code, time.waits) == (429, client.USED_UP, [])

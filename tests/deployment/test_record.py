@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lambdacap.deployment.record import Deployment, Records, follow, remembered
-from lambdacap.errors import DeploymentError
+from lambdacap.errors import DeploymentError, StorageError
 from lambdacap.settings import Settings
 
 HERE = Deployment("captions", target="local", account="000000000000", region="us-east-1", endpoint="http://127.0.0.1:1")
@@ -70,7 +70,7 @@ def test_a_record_that_is_none_is_a_sentence(content: bytes, tmp_path: Path) -> 
 
 def test_a_home_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "deployments").write_text("a file")
-    with pytest.raises(DeploymentError, match="cannot be written"):
+    with pytest.raises(StorageError, match="cannot be written"):
         Records(tmp_path).save(HERE)
 
 

@@ -77,6 +77,8 @@ def notes(samples: Sequence[Sample], best: int | None, *, local: bool) -> list[s
         for sample in samples
         for status in sample.failures
     ]
+    if any("429" in map(str, sample.failures) for sample in samples):
+        told.append("429 is what the gateway says beyond --rate and --burst, and Lambda beyond its concurrency")
     if best:
         told.append(f"--memory {best}: the fastest of those that cost at most a fifth more than the cheapest")
     if local:

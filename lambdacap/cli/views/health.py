@@ -42,8 +42,12 @@ def data(health: Health, *, complete: bool) -> dict[str, object]:
 def _image(image: Image) -> str:
     hours = image.days * 24
     age = "within the hour" if hours < 1 else f"{hours:.0f} h ago" if hours < 48 else f"{image.days:.0f} days ago"
-    size = "" if image.size is None else f"{image.size / 1e6:.1f} MB, "
+    size = "" if image.size is None else f"{_bytes(image.size)}, "
     return f"tag {image.tag}, {size}{'pushed' if image.digest else 'copied'} {age}"
+
+
+def _bytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
 
 
 def _function(function: Function) -> str:

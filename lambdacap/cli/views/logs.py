@@ -38,7 +38,9 @@ def entry_line(entry: Entry) -> str:
         *([f" [red]{escape(str(failure))}[/]"] if failure else []),
         f" [dim]{escape(entry.request_id[:8])}[/]",
     ]
-    return f"{clock} {' '.join(columns)}"
+    trace = str(fields.get("trace") or "")
+    below = "".join(f"\n    [red]{escape(line)}[/]" for line in trace.splitlines())
+    return f"{clock} {' '.join(columns)}{below}"
 
 
 def _clock(milliseconds: int) -> str:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 if TYPE_CHECKING:
+    from lambdacap.deployment.record import Deployment
     from lambdacap.images.docker_layers import Layer
     from lambdacap.insight.config import Setting
     from lambdacap.insight.cost import Estimate
@@ -71,6 +72,23 @@ def deployed_data(deployed: Deployed) -> dict[str, object]:
         "changes": [_change(change) for change in deployed.changes],
         "resources": {kind: dict(identity) for kind, identity in deployment.resources.items()},
     }
+
+
+def deployments_table(deployments: list[Deployment]) -> Table:
+    """One row a deployment: its name, where it is, and its URL."""
+    table = Table("name", "where", Column("url", overflow="fold"), box=None, pad_edge=False)
+    for deployment in deployments:
+        local = deployment.target == "local"
+        where = "this machine" if local else f"{deployment.region}, account {deployment.account}"
+        table.add_row(deployment.name, where, escape(deployment.url or "unfinished"))
+    return table
+
+
+def deployments_data(deployments: list[Deployment]) -> list[dict[str, object]]:
+    return [
+        {"name": d.name, "target": d.target, "account": d.account, "region": d.region, "url": d.url}
+        for d in deployments
+    ]
 
 
 def layers_table(name: str, layers: list[Layer]) -> Table:

@@ -22,6 +22,7 @@ from lambdacap.local import cloud
 from lambdacap.model import convert, weights
 from lambdacap.model.bundle import is_bundle
 from lambdacap.operations.deploy import Survey
+from lambdacap.operations.prerequisites import LOCAL_EXTRA
 from lambdacap.resources.image import Image
 from lambdacap.settings import ARCHITECTURES, Settings
 
@@ -31,7 +32,6 @@ MODEL_ROOM = 1_500_000_000
 """Bytes in the cache for the published weights, the bundle, and what the converter needs in between."""
 FUNCTION_ROOM = 200_000_000
 """Bytes for the copies that function processes run from."""
-LOCAL_EXTRA = ("ministack", "onnxruntime", "numpy")
 _EMULATORS = {"x86_64": "qemu-x86_64", "arm64": "qemu-aarch64"}
 _HERE = {"amd64": "x86_64", "aarch64": "arm64"}
 """What Docker calls an architecture, where Lambda calls it otherwise."""

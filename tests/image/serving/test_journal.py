@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sys
 import time
 from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
@@ -125,3 +126,33 @@ def test_bugs_and_cold_starts_are_counted() -> None:
 def test_a_cold_start_tells_its_init_first() -> None:
     entry = {"cold": True, "init_ms": 301.5, "status": 200, "decode_ms": 2.0, "ms": 99.9}
     assert journal.server_timing(entry) == "init;dur=301.5, decode;dur=2.0, total;dur=99.9"
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        lambda: print("half a line", end=""),
+        lambda: print("to the other stream", end="", file=sys.stderr),
+        lambda: sys.stdout.writelines(["one\n", "two"]),
+        lambda: sys.stdout.buffer.write(b"past it"),
+    ],
+)
+def test_a_predictor_that_leaves_its_line_open_loses_no_entry(
+    handler: ModuleType,
+    post: Post,
+    encode: Encode,
+    scene: Image.Image,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    talk: Callable[[], object],
+) -> None:
+    def predict(*_given: object, **_options: object) -> dict[str, object]:
+        talk()
+        return {"caption": "x"}
+
+    monkeypatch.setattr(handler.predictor, "predict", predict)
+    handler.handler(post(encode(scene, "PNG")), CONTEXT)
+    handler.handler(post(encode(scene, "PNG")), CONTEXT)
+    out, _ = capfd.readouterr()
+    entries = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    assert [entry["status"] for entry in entries] == [200, 200]
