@@ -79,6 +79,8 @@ class Function:
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError as error:
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()  # of what is left in its buffer
             raise DiedError(f"status {self._process.wait()}") from error
         return self._receive()
 
@@ -94,8 +96,8 @@ class Function:
     def _processes(self) -> list[int]:
         """It and its children."""
         found = [self._process.pid]
-        for task in Path(f"/proc/{self._process.pid}/task").glob("*/children"):
-            with suppress(OSError):  # a thread that has ended
+        with suppress(OSError):  # it, or a thread, has ended
+            for task in Path(f"/proc/{self._process.pid}/task").glob("*/children"):
                 found += map(int, task.read_text("ascii").split())
         return found
 

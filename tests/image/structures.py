@@ -86,13 +86,15 @@ def items(dice: Dice) -> bytes:
 
 def directories(dice: Dice) -> bytes:
     """TIFF: strips and tiles that share bytes, under every compression."""
-    content = dice.filler()
-    code = dice.one((1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34925, 50000))
+    code = dice.one((1, 1, 2, 3, 4, 5, 6, 7, 8, 8, 32773, 32946, 34925, 50000))
+    content = zlib.compress(bytes(2_000_000)) if code == 8 and dice.below(2) else dice.filler()
     bits = 1 if code in (2, 3, 4) else dice.one((1, 8, 8, 16))
-    count, width, height = dice.often(), dice.side(), dice.side()
+    count, width, height = dice.one((1, 1, dice.often())), dice.side(), dice.side()
     offsets = [8 + dice.one((0, dice.below(len(content)))) for _ in range(count)]
     sizes = [dice.one((0, len(content), dice.below(len(content)), 2**32 - 1)) for _ in range(dice.one((0, 1, count)))]
-    tags = {256: [width], 257: [height], 258: [bits], 259: [code], 262: [1], 277: [dice.one((1, 1, 3, 60_000))]}
+    tags = {256: [width], 257: [height], 258: [bits], 259: [code], 262: [1], 277: [1]}
+    if bits == 8:
+        tags |= dice.one(({}, {}, {262: [2], 258: [8, 8, 8], 277: [3]}, {277: [60_000]}))
     if dice.below(2):
         tags |= {273: offsets, 278: [dice.one((1, 8, height, 2**32 - 1))], 279: sizes or [0]}
     else:
