@@ -8,7 +8,7 @@ from typing import cast
 
 from PIL import Image, ImageChops
 
-STRIP = 128  # rows
+STRIP = 500_000  # pixels
 ORIENTATION = 0x0112  # EXIF 2.3, 4.6.4 A
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -89,7 +89,7 @@ def _rgb(image: Image.Image, factor: int, meaning: Meaning) -> Image.Image:
     white = _white(image, meaning)
     width, height = image.size
     seen = Image.new("RGB", (-(-width // factor), -(-height // factor)))
-    rows = factor * max(1, STRIP // factor)
+    rows = factor * max(1, STRIP // (factor * width))
     for top in range(0, height, rows):
         strip = image.crop((0, top, width, min(height, top + rows)))
         seen.paste(_flat(strip, white, meaning, factor), (0, top // factor))
@@ -128,10 +128,13 @@ def _opaque(image: Image.Image, key: tuple[int, ...], bits: int) -> Image.Image 
     if max(key) >= 1 << bits:
         return None
     if image.mode.startswith("I;16"):
-        return image.convert("I").point([0 if value == key[0] else 255 for value in range(65536)], "L")
-    # Pillow gives 8 bits of whatever there are.
-    values = [value >> 8 if bits == 16 else value * 255 // ((1 << bits) - 1) for value in key]
-    channels = (image if image.mode == "RGB" else image.convert("L")).split()
+        # Its two bytes each for itself: a table of 65,536 takes longer to make than the strip.
+        values = [key[0] >> 8, key[0] & 255] if image.mode == "I;16B" else [key[0] & 255, key[0] >> 8]
+        channels = Image.frombytes("LA", image.size, image.tobytes()).split()
+    else:
+        # Pillow gives 8 bits of whatever there are.
+        values = [value >> 8 if bits == 16 else value * 255 // ((1 << bits) - 1) for value in key]
+        channels = (image if image.mode == "RGB" else image.convert("L")).split()
     mask = Image.new("L", image.size, 0)
     for channel, clear in zip(channels, values, strict=True):
         mask = ImageChops.lighter(mask, channel.point([0 if value == clear else 255 for value in range(256)]))

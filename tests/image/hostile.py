@@ -136,6 +136,9 @@ def png_bombs() -> Iterator[tuple[str, bytes, int]]:
         turned[0x0112] = 6
         image = Image.new("RGBA", size, (255, 0, 0, 99))
         yield f"PNG, 20 MP{name}, clear and turned", encode(image, "PNG", exif=turned), 200
+    deep = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 65_535, 16, 0, 0, 0, 0)) + png_chunk(b"tRNS", b"\0\0")
+    rows = png_chunk(b"IDAT", zlib.compress(bytes(3 * 65_535)))
+    yield "PNG, 1 × 65,535, 16 bits with a clear value", PNG + deep + rows + end, 200
     yield "PNG, 20 MP, interlaced", png(np.zeros((4000, 5000, 3), np.uint8), interlaced=True), 200
 
 
