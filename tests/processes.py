@@ -80,6 +80,8 @@ def _held() -> tuple[list[str], list[str]]:
     for descriptor in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # that of the listing itself
             files.append(str(descriptor.readlink()))
-    tasks = Path("/proc/self/task").iterdir()
-    children = [child for task in tasks for child in (task / "children").read_text("ascii").split()]
+    children = []
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # that of a thread which has just ended
+            children += (task / "children").read_text("ascii").split()
     return sorted(files), sorted(children)

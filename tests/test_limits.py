@@ -105,7 +105,7 @@ def test_only_one_origin_is_let_in(standing: Settings) -> None:
     opened = deploy.deploy(replace(standing, auth="none", given={"auth": "this test"}), silent)
     assert "CORS_ORIGIN" not in requests.get(url, timeout=20).json()["environ"]
     assert requests.options(url, timeout=20).headers["Access-Control-Allow-Origin"] == "*"
-    assert changes(opened)["api"] == {"OPTIONS", "POST", "errors", "stage"}
+    assert changes(opened)["api"] == {"OPTIONS /", "OPTIONS /openapi.json", "POST /", "errors", "stage"}
 
 
 def test_executions_are_reserved(standing: Settings, site: Site) -> None:

@@ -89,7 +89,7 @@ def test_the_second_command_says_so_and_stops(shared: Command, name: str) -> Non
         first.send_signal(signal.SIGCONT)
         assert first.communicate(timeout=60)[0]
     assert first.returncode == 0
-    assert list(shared.home.rglob("*.lock")) == []
+    assert list((shared.home / "deployments").rglob("*.lock")) == []
     shared("teardown", "--yes")
 
 
@@ -118,4 +118,4 @@ def test_a_killed_command_blocks_nobody(shared: Command, name: str) -> None:
     assert list(shared.home.rglob(f"{name}.lock"))
     shared("deploy", "--local")
     shared("teardown", "--yes")
-    assert list(shared.home.rglob("*.lock")) == []
+    assert list((shared.home / "deployments").rglob("*.lock")) == []

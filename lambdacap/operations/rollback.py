@@ -76,6 +76,6 @@ def _allow_its_origin(site: Site, api: State | None) -> None:
     site = replace(site, settings=replace(site.settings, auth=api.identity["auth"]))
     with translated(site.aws):
         change = Api().change(site, api)
-        named = {key: change.differences[key] for key in ("OPTIONS", "errors") if key in change.differences}
+        named = {key: to for key, to in change.differences.items() if key == "errors" or key.startswith("OPTIONS ")}
         if named:
             Api().update(site, api, replace(change, differences=named))

@@ -51,7 +51,8 @@ def test_a_bomb_costs_less_than_300_mb_and_two_seconds_and_the_function_lives_on
         # Seconds of CPU: how busy the machine is otherwise is no concern of the handler's.
         assert outcome.seconds < 2, bomb.name
         assert outcome.megabytes < 300, bomb.name
-    assert function.memory < before + 30
+    # What the largest of them took comes back in pieces only; what a leak takes would be theirs, 300 MB each.
+    assert function.memory < before + 60
     assert function.invoke(post(PHOTO)).answer["statusCode"] == 200
 
 

@@ -29,7 +29,7 @@ def own(tmp_path: Path) -> Path:
     """A bundle outside of the image's folder."""
     folder = tmp_path / "own"
     folder.mkdir()
-    (folder / "model.json").write_text(json.dumps({"format": 1, "name": "mine"}))
+    (folder / "model.json").write_text(json.dumps({"format": 1, "name": "mine", "image": {"width": 8, "height": 8}}))
     (folder / "encoder.onnx.data").write_bytes(b"weights")
     return folder
 

@@ -316,13 +316,17 @@ def test_permissions_by_the_simulator(aws: Command, name: str) -> None:
         )
         text = json.dumps(document(tuple(statement for statement in policy if statement.actions)))
         iam.put_user_policy(UserName=name, PolicyName="deployer", PolicyDocument=text)
+        may_ask = {"Effect": "Allow", "Action": "iam:SimulatePrincipalPolicy", "Resource": "*"}
+        asking = json.dumps({"Version": "2012-10-17", "Statement": [may_ask]})
+        iam.put_user_policy(UserName=name, PolicyName="asks", PolicyDocument=asking)
         return by_check(user("doctor", "--json", code=1).data["findings"])["permissions"]
 
     assert found() == Finding("permissions", OK, "all that `lambdacap policy` prints")
     lacking = found("lambda:UpdateAlias", "iam:PassRole")
     assert lacking.level == FAIL
     assert lacking.detail == f"arn:aws:iam::{ACCOUNT}:user/{name} may not: iam:PassRole, lambda:UpdateAlias"
-    iam.delete_user_policy(UserName=name, PolicyName="deployer")
+    for policy in ("deployer", "asks"):
+        iam.delete_user_policy(UserName=name, PolicyName=policy)
     iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
     iam.delete_user(UserName=name)
 
