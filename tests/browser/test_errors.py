@@ -26,7 +26,7 @@ def expect_trouble(tab: Tab, what: str, why: str) -> None:
         (b"", "This file is empty", "send a picture"),
     ],
 )
-def test_what_the_browser_cannot_read_the_function_answers_for(tab: Tab, content: bytes, what: str, why: str) -> None:
+def test_what_is_none_or_broken_is_told_by_the_page(tab: Tab, content: bytes, what: str, why: str) -> None:
     tab.drop("photo.jpg", "image/jpeg", content)
     expect_trouble(tab, what, why)
     expect(tab["#again"]).not_to_be_visible()  # it would be the same
