@@ -39,9 +39,9 @@ def document(contract: Contract) -> dict[str, Any]:
     for name, given in contract.inputs.items():
         schema = request["properties"][name]
         if given.description:
-            schema = request["properties"][name] = _with(schema, description=given.description)
+            schema = request["properties"][name] = {**schema, "description": given.description}
         if not given.required and (default := _default(given.default)) is not None:
-            request["properties"][name] = _with(schema, default=default)
+            request["properties"][name] = {**schema, "default": default}
     content, media = _answer(contract.answer, components)
     error = {"application/json": {"schema": {"$ref": _REF.format(name="Error")}}}
     answers = {
@@ -162,8 +162,3 @@ def _default(value: object) -> object:
         return json.loads(msgspec.json.encode(value))
     except (TypeError, NotImplementedError, ValueError):
         return None
-
-
-def _with(schema: dict[str, Any], **more: object) -> dict[str, Any]:
-    """The schema with more keywords, which beside a reference are allowed since 3.1."""
-    return {**schema, **more}

@@ -186,8 +186,3 @@ def _check(size: tuple[int, int], kind: str, most: int, beyond: int = 0) -> None
     if max(width - beyond, 0) * max(height - beyond, 0) > most or max(size) > MAX_SIDE + beyond:
         found = f"the picture has {width} × {height} pixels"
         raise ImageTooLargeError(f"{found}: at most {most // 10**6} megapixels of {kind}; shrink it")
-
-
-def blank() -> Image.Image:
-    """A white picture, to try a predictor with."""
-    return Image.new("RGB", (64, 64), "white")
