@@ -41,6 +41,7 @@ class Results:
                     )
                 # Beside what a link leads to: another run may know the file by another name.
                 place = self.path.resolve()
+                place.parent.stat()  # a folder that is not there is a slip: no lock makes it
                 stack.enter_context(held(place.with_name(f"{place.name}.lock")))
                 self._resume()
                 self._file = stack.enter_context(self.path.open("a", encoding="utf-8"))

@@ -21,6 +21,7 @@ from typing import cast
 
 from lambdacap.aws.clients import LOCAL_KEY
 from lambdacap.deployment.lock import held
+from lambdacap.errors import LambdacapError
 from lambdacap.local import secret
 from lambdacap.local.checkpoint import Checkpoint
 from lambdacap.local.functions import Functions
@@ -99,4 +100,7 @@ def _allow_many_connections() -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    try:
+        main(Path(sys.argv[1]), int(sys.argv[2]))
+    except LambdacapError as error:  # a sentence for the log's last line, which `cloud.start` shows
+        sys.exit(error.message)

@@ -28,6 +28,8 @@ def test_a_file_is_read_and_a_pipe_only_once(tmp_path: Path) -> None:
 
 def test_what_would_wait_or_never_end_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
         with pytest.raises(PhotoError, match="is no file"):
             read(path)
+    with pytest.raises(IsADirectoryError):
+        read(tmp_path)

@@ -137,7 +137,8 @@ def test_a_cloud_that_cannot_start_says_why(tmp_path: Path) -> None:
     (home / "local" / "cloud.pid").mkdir()
     with pytest.raises(LocalCloudError, match="did not start") as caught:
         cloud.start(home, silent)
-    assert "IsADirectoryError" in caught.value.message
+    sentence = f"{home / 'local' / 'cloud.pid'} cannot be written: Is a directory"
+    assert caught.value.message == f"the local cloud did not start:\n{sentence}"
     assert str(home / "local" / "cloud.log") in caught.value.hint
     assert processes.belonging_to(home) == []
     assert cloud.running(home) is None

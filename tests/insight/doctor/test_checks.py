@@ -88,7 +88,7 @@ class TestHere:
         assert found[check].level == FAIL
         assert detail in found[check].detail
         assert result.data["healthy"] is False
-        assert f"error: a deploy would fail: {check}" in result.stderr
+        assert f'"message": "a deploy would fail: {check}"' in result.stderr
         assert "Traceback" not in result.stderr
         # A deploy would indeed.
         assert detail in lambdacap("deploy", "--local", *arguments, code=1).stderr
@@ -127,7 +127,7 @@ class TestOnAws:
         assert found["credentials"].detail == f"arn:aws:iam::{ACCOUNT}:root in account {ACCOUNT}: the account's root"
         assert found["clock"].level == found["region"].level == OK
         assert found["deployment"].level == OK
-        assert "error: a deploy would fail: engine" in result.stderr
+        assert '"message": "a deploy would fail: engine"' in result.stderr
 
     def test_no_engine_is_needed_where_the_image_is_in_ecr(self, aws: Command, name: str) -> None:
         ecr = root(aws, "ecr")
