@@ -25,7 +25,7 @@ from lambdacap.operations import deploy
 from lambdacap.operations.teardown import teardown
 from lambdacap.resources import Site
 from lambdacap.settings import Settings
-from tests import processes
+from tests import processes, reaper
 from tests.command import NO_ENGINE, Command
 from tests.tiers import (  # noqa: F401 - pytest's hooks
     pytest_configure,
@@ -67,6 +67,13 @@ def without_engine() -> Iterator[None]:
     """These tests are about function processes; those in tests/docker are about engines."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_HOST", NO_ENGINE)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_outlives_the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Killed test runs leave no local cloud either."""
+    with reaper.reaping(tmp_path_factory.getbasetemp()):
         yield
 
 

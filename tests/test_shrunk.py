@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import captioner
+import pytest
 
 from tests.benchmarks.shrunk import pairs
 
 SCENES = 6
 
 
+@pytest.mark.slow
 def test_captions_of_large_photos_stay(tmp_path: Path) -> None:
     captioner.setup(None)
     found = list(pairs(SCENES, tmp_path))

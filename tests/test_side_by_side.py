@@ -93,6 +93,7 @@ def test_the_second_command_says_so_and_stops(shared: Command, name: str) -> Non
     shared("teardown", "--yes")
 
 
+@pytest.mark.slow
 def test_two_names_at_once_where_nothing_runs_yet(own_cloud: Command) -> None:
     """Both need the local cloud, and one of them starts it; the last one down stops it."""
     with own_cloud.start("deploy", "--local", "--name", "one") as one:

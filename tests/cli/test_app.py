@@ -70,6 +70,7 @@ def test_the_whole_way(shared: Command, photo: Path, caption: str, name: str) ->
     assert f"nothing named '{name}' is deployed" in nothing.stderr
 
 
+@pytest.mark.slow
 def test_the_whole_way_as_json(shared: Command, photo: Path, caption: str, name: str) -> None:
     first = shared("deploy", "--local", "--json").data
     assert first["changed"] is True
@@ -121,6 +122,7 @@ def test_a_dry_run_after_a_change_names_it(shared: Command) -> None:
     shared("teardown", "--yes")
 
 
+@pytest.mark.slow
 def test_single_steps(shared: Command, photo: Path, caption: str) -> None:
     early = shared("create-function", "--local", code=1)
     assert "the Amazon ECR repository of" in early.stderr
@@ -149,6 +151,7 @@ def test_build_wants_an_engine(lambdacap: Command) -> None:
     assert "hint:" in refused.stderr
 
 
+@pytest.mark.slow
 def test_there_and_back(shared: Command, name: str) -> None:
     shared("deploy", "--local")
     assert "is the only one" in shared("rollback", code=1).stderr
@@ -167,6 +170,7 @@ def test_there_and_back(shared: Command, name: str) -> None:
     shared("teardown", "--yes")
 
 
+@pytest.mark.slow
 def test_two_deployments_side_by_side(own_cloud: Command, photo: Path, caption: str) -> None:
     own_cloud("deploy", "--local", "--name", "one")
     own_cloud("deploy", "--local", "--name", "two")
@@ -198,8 +202,9 @@ def test_a_deleted_record_is_no_loss(shared: Command, photo: Path, caption: str,
 @pytest.mark.parametrize(
     ("number", "kind"),
     [
-        *((signal.SIGKILL, kind) for kind in KINDS[:-1]),
-        (signal.SIGKILL, ""),
+        *(pytest.param(signal.SIGKILL, kind, marks=pytest.mark.slow) for kind in KINDS[:-2]),
+        (signal.SIGKILL, KINDS[-2]),
+        pytest.param(signal.SIGKILL, "", marks=pytest.mark.slow),
         (signal.SIGINT, ""),
         (signal.SIGINT, "function"),
     ],

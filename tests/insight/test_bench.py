@@ -136,6 +136,7 @@ def timed(shared: Command, image_folder: Callable[[dict[str, str]], Path]) -> Co
     return replace(shared, environ={**shared.environ, "LAMBDACAP_IMAGE": str(folder)})
 
 
+@pytest.mark.slow
 def test_the_whole_way(timed: Command) -> None:
     timed("deploy", "--local", "--auth", "key")
     before = timed("status", "--json").data
@@ -163,6 +164,7 @@ def configuration(site: Site) -> Any:  # noqa: ANN401 - Lambda's own shape
     return found["MemorySize"], found["Environment"]["Variables"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_no_trace(deployed: deploy.Deployed, site: Site, shared: Command) -> None:
     assert deployed.changed
     before = configuration(site)

@@ -158,6 +158,7 @@ class TestLogs:
         assert sent == ["first line", "second line", "third"]
 
 
+@pytest.mark.slow
 def test_a_proxy_of_the_users_is_in_nobodys_way(lambdacap: Command) -> None:
     """None of it answers, and no variable says that this machine needs none."""
     nowhere = dict.fromkeys(

@@ -119,6 +119,7 @@ def test_the_live_and_the_previous_one_are_kept(
     assert status(settings, silent).release == Release("4", "3")
 
 
+@pytest.mark.slow
 def test_back_and_forth(deploy: Deploy, ask: Callable[[], str], site: Site, settings: Settings) -> None:
     deploy("two")
     deploy("three")

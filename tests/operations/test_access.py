@@ -198,6 +198,7 @@ def test_whatever_is_left_is_completed_and_removed(break_off: Any, standing: Set
     site.aws.apigateway.delete_api_key(apiKey=foreign)
 
 
+@pytest.mark.slow
 def test_the_key_is_shown_once_and_kept_nowhere(shared: Command, name: str, tmp_path: Path) -> None:
     photo = tmp_path / "photo.bmp"
     from PIL import Image

@@ -74,6 +74,7 @@ def test_a_teardown_ends_well_after_an_option_was_taken_away(
     assert last.detail == f"nothing carries the tag lambdacap={site.name} any more: looked by name and by tag"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("deployed")
 def test_what_is_tagged_and_not_ours_to_delete_is_told(settings: Settings, between_commands: Proxy) -> None:
     bucket = "arn:aws:s3:::somebody-gave-it-the-tag"

@@ -42,6 +42,7 @@ def there(site: Site) -> dict[str, int]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "calls",
     [

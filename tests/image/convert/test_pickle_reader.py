@@ -246,6 +246,7 @@ def test_what_did_harm_is_refused_in_little_memory(reader: list[str]) -> None:
         assert int(line.split()[0]) < 50, line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["file", "record"])
 def test_what_opcodes_can_do_is_refused_in_little_memory(place: str, reader: list[str], tmp_path: Path) -> None:
     files = []

@@ -27,6 +27,7 @@ def _loaded() -> None:
     captioner.setup(BUNDLE)
 
 
+@pytest.mark.slow
 def test_fresh_scenes_are_captioned_exactly_right() -> None:
     # Other scenes than those that `python -m demo.evaluate` shows when nothing is said.
     given = list(answers(160, seed=1))

@@ -129,6 +129,7 @@ class TestOnAws:
         assert found["deployment"].level == OK
         assert '"message": "a deploy would fail: engine"' in result.stderr
 
+    @pytest.mark.slow
     def test_no_engine_is_needed_where_the_image_is_in_ecr(self, aws: Command, name: str) -> None:
         ecr = root(aws, "ecr")
         ecr.create_repository(repositoryName=name, tags=[{"Key": "lambdacap", "Value": name}])
