@@ -41,7 +41,10 @@ def addresses_of(pid: int) -> set[str]:
     """The addresses on which process `pid` listens, as `host:port`; IPv6 hosts in hexadecimal."""
     sockets = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        target = str(descriptor.readlink())
+        try:
+            target = str(descriptor.readlink())
+        except FileNotFoundError:  # closed meanwhile
+            continue
         if target.startswith("socket:["):
             sockets.add(target[8:-1])
     addresses = set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import json
 import os
@@ -10,7 +11,7 @@ import re
 import socket
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -97,6 +98,25 @@ def host() -> str | None:
             _ping(url, tls).close()
             return url
     return None
+
+
+def kept_from_others(timeout: int) -> Callable[[], DockerClient | None]:
+    """What connects to the engine, or gives None; to all else in this process there is none from now on."""
+    import docker
+    from docker.errors import DockerException
+
+    connect = functools.cache(functools.partial(docker.from_env, timeout=timeout))
+
+    def ours() -> DockerClient | None:
+        with contextlib.suppress(DockerException):
+            return connect()
+        return None
+
+    def others(**_: object) -> DockerClient:
+        raise DockerException("there is no engine for this")
+
+    docker.from_env = others
+    return ours
 
 
 def forget_broken_helper(engine: DockerClient, report: Report) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdacap.aws.clients import LOCAL_KEY
+from lambdacap.images import docker_engine
 from lambdacap.local import secret as secrets
 from lambdacap.local.note import FUNCTION_PROCESS
 from lambdacap.local.process import FunctionError
@@ -44,6 +45,10 @@ class Emulator:
         for module in (lambda_runtime, lambda_svc):
             _replace(module, "execution_credentials", self.execution_credentials)
         _replace(ecr, "_get_authorization_token", self._authorization_token)
+        # Others would publish ports that nothing guards. Lambda runs containers, and the reaper ends them.
+        engine = docker_engine.kept_from_others(int(self._lambda._DOCKER_TIMEOUT))
+        _replace(self._lambda, "_get_docker_client", engine)
+        _replace(self._app, "_reaper_docker_client", engine)
 
     def is_deployed(self, host: str, path: str) -> bool:
         """Whether MiniStack sends the request to a stage of a deployed REST API.

@@ -22,7 +22,7 @@ from typing import cast
 from lambdacap.aws.clients import LOCAL_KEY
 from lambdacap.deployment.lock import held
 from lambdacap.errors import LambdacapError
-from lambdacap.local import secret
+from lambdacap.local import ports, secret
 from lambdacap.local.checkpoint import Checkpoint
 from lambdacap.local.functions import Functions
 from lambdacap.local.guard import Guard
@@ -43,6 +43,7 @@ def main(home: Path, port: int) -> None:
     # The lock says whose process this is for as long as it lives. It comes before the port, and the port before the
     # note: whoever reads the note can be sure that this process is the one who listens.
     with held(process_lock(home), wait=True), _listening(port) as listener:
+        ports.close()
         cloud = Cloud(f"http://127.0.0.1:{port}", os.environ.get("DOCKER_HOST", ""), os.getpid(), key)
         # MiniStack reads its settings from the environment when it is imported.
         from lambdacap.local.emulator import Emulator
