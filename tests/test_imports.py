@@ -26,10 +26,10 @@ ORDER = (
     {"local"},
     {"model", "images", "deployment"},
     {"aws"},
-    {"settings", "settings_file", "events", "errors", "children", "storage"},
+    {"settings", "events", "errors", "children", "storage"},
 )
 """From what a user types down to the ground. Those named together do not know one another."""
-GROUND = {"settings": {"errors", "settings_file"}, "settings_file": {"errors"}, "storage": {"errors"}}
+GROUND = {"settings": {"errors"}, "storage": {"errors"}}
 """What on the ground stands on its neighbour all the same."""
 
 

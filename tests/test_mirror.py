@@ -32,7 +32,7 @@ ELSEWHERE = {
     "lambdacap/cli/local.py": "local/test_cloud.py",
     "lambdacap/cli/model.py": "model",
     "lambdacap/cli/open.py": "test_open.py",
-    "lambdacap/cli/options.py": "test_settings.py test_pages.py",
+    "lambdacap/cli/options.py": "settings test_pages.py",
     "lambdacap/cli/streams.py": "cli/test_surroundings.py",
     "lambdacap/cli/views": "insight",
     "lambdacap/client/many.py": "test_invoke.py",
@@ -56,7 +56,7 @@ ELSEWHERE = {
     "lambdacap/resources/function/concurrency.py": "test_limits.py",
     "lambdacap/resources/function/release.py": "local/test_releases.py",
     "lambdacap/resources/watch/budget.py": "resources/watch/test_alarm.py",
-    "lambdacap/settings_file.py": "test_settings.py",
+    "lambdacap/settings": "settings",
     "lambdacap/storage.py": "cli/test_surroundings.py deployment/test_lock.py",
 }
 """Module, or folder whose modules are tested together → where the tests are; the nearest line counts."""

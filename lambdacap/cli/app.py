@@ -22,24 +22,7 @@ from lambdacap.cli.listing import list_deployments
 from lambdacap.cli.local import local
 from lambdacap.cli.model import model
 from lambdacap.cli.open import open_page
-from lambdacap.cli.options import (
-    Architecture,
-    Auth,
-    BaseImage,
-    Burst,
-    Docker,
-    Image,
-    Memory,
-    Origin,
-    Quota,
-    Rate,
-    ReservedConcurrency,
-    Retention,
-    Timeout,
-    Weights,
-    command,
-    deploy_command,
-)
+from lambdacap.cli.options import command, deploy_command, step_command
 from lambdacap.errors import LambdacapError, UsageError
 from lambdacap.settings import Settings
 
@@ -131,15 +114,8 @@ def deploy(
 
 
 @app.command(**shown(STEPS, "lambdacap build"))
-@command
-def build(
-    configure: Configure,
-    console: Console,
-    image: Image = None,
-    base_image: BaseImage = None,
-    weights: Weights = None,
-    architecture: Architecture = None,
-) -> None:
+@step_command("build")
+def build(configure: Configure, console: Console) -> None:
     """Build the Docker image; its tag is a hash of its content."""
     from lambdacap.cli.views import tables
     from lambdacap.events import Finished, Progress, Started
@@ -147,7 +123,7 @@ def build(
     from lambdacap.model.weights import settle
     from lambdacap.operations import prerequisites
 
-    settings = configure(image=image, base_image=base_image, weights=weights, architecture=architecture)
+    settings = configure()
     prerequisites.check(settings, signs_in=False)
     settings = settle(settings, console.report)
     docker_context.warn_left_out(settings.image, settings.bundle, console.report)
@@ -163,61 +139,24 @@ def build(
 
 
 @app.command(**shown(STEPS, "lambdacap push --region eu-central-1"))
-@command
-def push(
-    configure: Configure,
-    console: Console,
-    image: Image = None,
-    base_image: BaseImage = None,
-    weights: Weights = None,
-    architecture: Architecture = None,
-    docker: Docker = None,
-) -> None:
+@step_command("push")
+def push(configure: Configure, console: Console) -> None:
     """Push the image to its ECR repository, made if needed; built if needed."""
-    settings = configure(image=image, base_image=base_image, weights=weights, architecture=architecture, docker=docker)
-    _step(settings, console, "repository", "image")
+    _step(configure(), console, "repository", "image")
 
 
 @app.command(**shown(STEPS, "lambdacap create-function --memory 2048"))
-@command
-def create_function(
-    configure: Configure,
-    console: Console,
-    architecture: Architecture = None,
-    memory: Memory = None,
-    timeout: Timeout = None,
-    log_retention: Retention = None,
-    docker: Docker = None,
-    reserved_concurrency: ReservedConcurrency = None,
-    origin: Origin = None,
-) -> None:
+@step_command("create-function")
+def create_function(configure: Configure, console: Console) -> None:
     """Create the Lambda function from the pushed image, with its role and log group."""
-    settings = configure(
-        architecture=architecture,
-        memory=memory,
-        timeout=timeout,
-        log_retention=log_retention,
-        docker=docker,
-        reserved_concurrency=reserved_concurrency,
-        origin=origin,
-    )
-    _step(settings, console, "role", "log group", "concurrency", "function")
+    _step(configure(), console, "role", "log group", "concurrency", "function")
 
 
 @app.command(**shown(STEPS, "lambdacap create-api --auth key"))
-@command
-def create_api(
-    configure: Configure,
-    console: Console,
-    docker: Docker = None,
-    auth: Auth = None,
-    quota: Quota = None,
-    rate: Rate = None,
-    burst: Burst = None,
-    origin: Origin = None,
-) -> None:
+@step_command("create-api")
+def create_api(configure: Configure, console: Console) -> None:
     """Create the API in front of the function: POST, GET, binary types, CORS, stage, permission, API key."""
-    settings = configure(docker=docker, auth=auth, quota=quota, rate=rate, burst=burst, origin=origin)
+    settings = configure()
     tell(console, settings, _step(settings, console, "usage plan", "api"))
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from lambdacap.settings import DECLARATIONS
+
 HEADINGS = DEPLOY, USE, LOOK, STEPS, MORE = ("Deploy", "Use", "Look", "Step by step", "More")
 """What commands stand under, in this order."""
 _SYNONYMS = {
@@ -25,11 +27,7 @@ _SYNONYMS = {
 }
 """What other tools call it → what it is called here. Only told: nothing is run under another name."""
 _PANELS = {
-    **dict.fromkeys(("name", "region", "profile", "local"), "Which deployment"),
-    **dict.fromkeys(("image", "base_image", "weights", "architecture", "docker"), "Image"),
-    **dict.fromkeys(("memory", "timeout", "reserved_concurrency", "log_retention"), "Function"),
-    **dict.fromkeys(("auth", "quota", "rate", "burst", "origin"), "Who may call"),
-    **dict.fromkeys(("alarm_email", "alarm_calls", "budget"), "Who is told"),
+    **{name: declared.panel for name, declared in DECLARATIONS.items()},
     **dict.fromkeys(("json_output", "debug", "help", "version"), "Output"),
     **dict.fromkeys(("install_completion", "show_completion"), "Shell"),
 }

@@ -16,101 +16,25 @@ from lambdacap.cli.console import Console
 from lambdacap.cli.invocation import completed, typed
 from lambdacap.errors import LambdacapError, StorageError
 from lambdacap.events import Warned
-from lambdacap.settings import Settings, from_file, load, strangers
+from lambdacap.settings import DECLARATIONS, KINDS, Settings, flag, from_file, load, strangers
+from lambdacap.settings.setting import WHICH, Declaration
 
 P = ParamSpec("P")
 
-Name = Annotated[str | None, typer.Option(help="Which deployment. [default: lambdacap]", metavar="NAME")]
-Region = Annotated[str | None, typer.Option(help="AWS region, for example eu-central-1.", metavar="REGION")]
-Profile = Annotated[str | None, typer.Option(help="AWS profile to sign in with.", metavar="PROFILE")]
-Local = Annotated[bool | None, typer.Option("--local", help="The local cloud on this machine instead of AWS.")]
-Json = Annotated[bool, typer.Option("--json", help="The result as JSON.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and everything that tools print.")]
-
-Image = Annotated[Path | None, typer.Option(help="Folder with Dockerfile and handler.py.", metavar="DIR")]
-BaseImage = Annotated[
-    str | None,
-    typer.Option(
-        help="What the image builds on. [default: the Dockerfile's: AWS's Python for Lambda]", metavar="IMAGE"
-    ),
-]
-Weights = Annotated[
-    str | None,
-    typer.Option(
-        help="The model: published, demo, a model.pickle, a bundle or an address. [default: published; locally demo]",
-        metavar="WEIGHTS",
-    ),
-]
-Architecture = Annotated[str | None, typer.Option("--arch", help="x86_64 or arm64. [default: x86_64]", metavar="ARCH")]
-Memory = Annotated[int | None, typer.Option(help="MB of memory; CPU comes with it. [default: 3008]", metavar="MB")]
-Timeout = Annotated[int | None, typer.Option(help="Seconds an invocation may take. [default: 60]", metavar="S")]
-Retention = Annotated[
-    int | None, typer.Option("--log-retention", help="Days that logs are kept. [default: 14]", metavar="DAYS")
-]
-Docker = Annotated[
-    bool | None,
-    typer.Option("--docker/--no-docker", help="Local cloud: run the image in an engine if there is one."),
-]
-Auth = Annotated[
-    str | None, typer.Option(help="Who may call: none (anybody), key or iam. [default: none]", metavar="AUTH")
-]
-Quota = Annotated[int | None, typer.Option(help="Requests a day that the API key is good for.", metavar="N")]
-Rate = Annotated[
-    int | None, typer.Option(help="Requests a second that all callers together may send. [default: 20]", metavar="N")
-]
-Burst = Annotated[int | None, typer.Option(help="Requests that may come at once. [default: 40]", metavar="N")]
-ReservedConcurrency = Annotated[
-    int | None, typer.Option(help="Executions at a time, kept free for the function and its limit.", metavar="N")
-]
-Origin = Annotated[
-    str | None, typer.Option(help="Whose web pages may call the API. [default: *, all]", metavar="ORIGIN")
-]
-AlarmEmail = Annotated[
-    str | None, typer.Option(help="Whom AWS writes to when an hour has too many calls.", metavar="ADDRESS")
-]
-AlarmCalls = Annotated[
-    int | None, typer.Option(help="How many calls an hour are no alarm yet. [default: 1000]", metavar="N")
-]
-Budget = Annotated[
-    int | None, typer.Option(help="US dollars a month; the same address is told of more.", metavar="USD")
-]
-Boundary = Annotated[
-    str | None, typer.Option(help="The managed policy that bounds what the function's role may.", metavar="ARN")
-]
-
-_BARE: dict[str, Any] = {"json_output": Json, "debug": Debug}
-_COMMON: dict[str, Any] = {"name": Name, "region": Region, "profile": Profile, "local": Local, **_BARE}
-_DEPLOY: dict[str, Any] = {
-    "image": Image,
-    "base_image": BaseImage,
-    "weights": Weights,
-    "architecture": Architecture,
-    "memory": Memory,
-    "timeout": Timeout,
-    "log_retention": Retention,
-    "docker": Docker,
-    "auth": Auth,
-    "quota": Quota,
-    "rate": Rate,
-    "burst": Burst,
-    "reserved_concurrency": ReservedConcurrency,
-    "origin": Origin,
-    "alarm_email": AlarmEmail,
-    "alarm_calls": AlarmCalls,
-    "budget": Budget,
-    "boundary": Boundary,
+_BARE: dict[str, Any] = {
+    "json_output": Annotated[bool, typer.Option("--json", help="The result as JSON.")],
+    "debug": Annotated[bool, typer.Option("--debug", help="Show tracebacks and everything that tools print.")],
 }
-"""What a deploy can be told: for the commands that deploy, or that speak of it beforehand."""
 
 Body = Callable[Concatenate[Callable[..., Settings], Console, P], None]
 
 
 def command(body: Body[P]) -> Callable[P, None]:
-    """A Typer command from `body(settings, console, …)`, with the common options added to its own.
+    """A Typer command from `body(settings, console, …)`, with the options added that say which deployment is meant.
 
-    `settings(**flags)` merges the common options and the given flags with environment and file.
+    `settings(**flags)` merges its options and the given flags with environment and file.
     """
-    return _command(body, _COMMON)
+    return _command(body, _options(lambda declared: declared.panel == WHICH))
 
 
 def bare_command(body: Body[P]) -> Callable[P, None]:
@@ -120,7 +44,31 @@ def bare_command(body: Body[P]) -> Callable[P, None]:
 
 def deploy_command(body: Body[P]) -> Callable[P, None]:
     """A `command` that also takes every option of a deploy; `settings()` holds them."""
-    return _command(body, {**_DEPLOY, **_COMMON})
+    return _command(body, _options(lambda declared: declared.panel != ""))
+
+
+def step_command(step: str) -> Callable[[Body[P]], Callable[P, None]]:
+    """A `command` that also takes the options of the single step of that name; `settings()` holds them."""
+
+    def wrap(body: Body[P]) -> Callable[P, None]:
+        return _command(body, _options(lambda declared: declared.panel == WHICH or step in declared.steps))
+
+    return wrap
+
+
+def _options(wanted: Callable[[Declaration], bool]) -> dict[str, Any]:
+    """Parameters of a command for the settings that are wanted; those that say which deployment come last."""
+    names = [name for name, declared in DECLARATIONS.items() if wanted(declared)]
+    names.sort(key=lambda name: DECLARATIONS[name].panel == WHICH)
+    return {**{name: _option(name) for name in names}, **_BARE}
+
+
+def _option(name: str) -> Any:  # noqa: ANN401 - an annotation
+    declared, default = DECLARATIONS[name], getattr(Settings, name, None)
+    said = declared.default or (str(default) if isinstance(default, str | int) and KINDS[name] is not bool else "")
+    words = f"{declared.help}. [default: {said}]" if said else f"{declared.help}."
+    flags = "/".join(declared.flags or (flag(name),))
+    return Annotated[KINDS[name] | None, typer.Option(flags, help=words, metavar=declared.metavar)]
 
 
 def _is_here(settings: Settings) -> bool:

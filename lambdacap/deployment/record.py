@@ -7,35 +7,18 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from lambdacap import __version__
 from lambdacap.deployment.lock import HeldError, held, is_held
 from lambdacap.errors import DeploymentError
-from lambdacap.settings import Settings
+from lambdacap.settings import DECLARATIONS, KINDS, Settings, may_be_none
 from lambdacap.storage import reading, writing
 
 FORMAT = 1
-REMEMBERED = (
-    "image",
-    "base_image",
-    "architecture",
-    "memory",
-    "timeout",
-    "log_retention",
-    "docker",
-    "auth",
-    "quota",
-    "rate",
-    "burst",
-    "reserved_concurrency",
-    "boundary",
-    "origin",
-    "alarm_email",
-    "alarm_calls",
-    "budget",
-)
+REMEMBERED = tuple(name for name, declared in DECLARATIONS.items() if declared.kept)
 """The settings that commands working on a deployment take from its record, unless the user says otherwise."""
 
 
@@ -232,9 +215,8 @@ def chosen(settings: Settings, records: Records, target: str | None = None) -> D
 def remembered(settings: Settings, deployment: Deployment) -> Settings:
     """Settings in which what the user did not set is as the deployment was made."""
     values = {key: value for key, value in deployment.settings.items() if key not in settings.given}
-    if "image" in values:
-        values["image"] = Path(str(values["image"]))  # type: ignore[assignment]
-    return replace(settings, **values)  # type: ignore[arg-type]
+    typed: dict[str, Any] = {key: Path(str(value)) if KINDS[key] is Path else value for key, value in values.items()}
+    return replace(settings, **typed)
 
 
 def _check(deployment: Deployment) -> None:
@@ -249,17 +231,15 @@ def _check(deployment: Deployment) -> None:
     # Photos and keys go there, and a browser is sent there.
     if url is not None and not _URL.fullmatch(url):
         raise ValueError("the api has a url that is none")
-    known = {setting.name: setting.type for setting in fields(Settings)}
     for key, value in deployment.settings.items():
         if key not in REMEMBERED:
             raise ValueError(f"it remembers {key!r}, which is no setting")
-        kinds = _KINDS.get(str(known[key]).removesuffix(" | None"), str)
-        if not (type(value) is kinds or (value is None and "None" in str(known[key]))):
+        wanted: type = str if KINDS[key] is Path else KINDS[key]
+        if not (type(value) is wanted or (value is None and may_be_none(key))):
             raise TypeError(f"the setting {key} is {value!r}")
 
 
 _URL = re.compile(r"https?://[!-~]+")
-_KINDS: dict[str, type] = {"int": int, "bool": bool}
 
 
 def _sync(folder: Path) -> None:

@@ -12,7 +12,7 @@ from lambdacap.aws.clients import LOCAL_REGION, ambient
 from lambdacap.deployment.record import Deployment, Records, chosen, follow, plain, remembered
 from lambdacap.model.bundle import is_bundle
 from lambdacap.model.weights import DEMO, choice
-from lambdacap.settings import NAMES, Settings
+from lambdacap.settings import DECLARATIONS, Settings
 
 _DEFAULT_BASE = re.compile(r"^ARG BASE_IMAGE=(\S+)", re.MULTILINE)
 
@@ -49,12 +49,12 @@ def explain(settings: Settings) -> list[Setting]:
     deploy = _Origins(replace(settings, **kept), _sources(records, record, *kept))
     record = chosen(settings, records)
     if record is None:
-        return [Setting(name, deploy.entry(name)) for name in NAMES]
+        return [Setting(name, deploy.entry(name)) for name in DECLARATIONS]
     deployed = _Origins(
         remembered(follow(settings, records), record),
         _sources(records, record, "local", "region", "profile", *record.settings),
     )
-    pairs = [(name, deploy.entry(name), deployed.entry(name)) for name in NAMES]
+    pairs = [(name, deploy.entry(name), deployed.entry(name)) for name in DECLARATIONS]
     return [Setting(name, one, None if other.value == one.value else other) for name, one, other in pairs]
 
 
