@@ -14,6 +14,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # see captioner.torch_backe
 MEMORY = 8 << 30
 """Bytes for libraries and their threads' stacks on machines with many cores, beside copies of the weights."""
 
+MINUTES = 60.0
+"""By the clock: the published model takes one or two, on a machine with two cores."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; the exit code is 1 for what is expected to go wrong, with one line that says what."""
@@ -35,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         size = options.model.stat().st_size if options.model.is_file() else 0
         progress = _json_progress if options.json else _text_progress
-        with limited(memory=MEMORY + 16 * size):
+        with limited(memory=MEMORY + 16 * size, minutes=MINUTES):
             manifest = convert(options.model, options.output, wishes, progress)
     except ConvertError as error:
         return _fail(options, str(error) if options.json else shown(str(error), 1000), error.hint)

@@ -16,8 +16,9 @@ STATM = Path("/proc/self/statm")
 
 
 @contextmanager
-def limited(*, memory: int, seconds: int | None = None) -> Iterator[None]:
-    """No more than `memory` bytes beside what this process has, and `seconds` of processor time, inside the block.
+def limited(*, memory: int, seconds: int | None = None, minutes: float | None = None) -> Iterator[None]:
+    """No more than `memory` bytes beside what this process has, `seconds` of processor time, and `minutes` by the
+    clock, inside the block.
 
     Too much memory is a `MemoryError` where it is asked for, too much time a `ConvertError`. A second line of
     defence: what reads a file has bounds of its own. Linux counts memory so; elsewhere only the time is limited.
@@ -25,13 +26,25 @@ def limited(*, memory: int, seconds: int | None = None) -> Iterator[None]:
     with ExitStack() as stack:
         if used := _data():
             stack.enter_context(_soft(resource.RLIMIT_DATA, used + memory))
-        # Signals are the main thread's.
-        if seconds is not None and threading.current_thread() is threading.main_thread():
-            usage = resource.getrusage(resource.RUSAGE_SELF)
-            before = signal.signal(signal.SIGXCPU, _expire)
-            stack.callback(signal.signal, signal.SIGXCPU, before)
-            stack.enter_context(_soft(resource.RLIMIT_CPU, int(usage.ru_utime + usage.ru_stime) + seconds))
+        if threading.current_thread() is threading.main_thread():  # whose alone signals are
+            if seconds is not None:
+                usage = resource.getrusage(resource.RUSAGE_SELF)
+                stack.enter_context(_handled(signal.SIGXCPU))
+                stack.enter_context(_soft(resource.RLIMIT_CPU, int(usage.ru_utime + usage.ru_stime) + seconds))
+            if minutes is not None:
+                stack.enter_context(_handled(signal.SIGALRM))
+                timer = signal.setitimer(signal.ITIMER_REAL, 60 * minutes)
+                stack.callback(signal.setitimer, signal.ITIMER_REAL, *timer)
         yield
+
+
+@contextmanager
+def _handled(number: signal.Signals) -> Iterator[None]:
+    before = signal.signal(number, _expire)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 @contextmanager
@@ -53,5 +66,7 @@ def _data() -> int:
         return 0
 
 
-def _expire(*_: object) -> NoReturn:
+def _expire(number: int, _: object) -> NoReturn:
+    if number == signal.SIGALRM:
+        raise ConvertError("it takes longer to convert than any model", hint="What it waits for may be its disk.")
     raise ConvertError("it takes longer to read than any model")

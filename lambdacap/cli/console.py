@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.status import Status
     from rich.table import Table
+    from rich.text import Text
 
 _MARKS = {
     "kept": "[dim]=[/]",
@@ -242,6 +243,10 @@ def screen(**options: Any) -> RichConsole:  # noqa: ANN401 - Rich's own
     from rich.segment import Segment
 
     class Screen(RichConsole):
+        def render_str(self, text: str, **how: Any) -> Text:  # noqa: ANN401
+            # Every cell of a table comes by here. Rich would drop some of it, and measure what it then does not show.
+            return super().render_str(visible(text), **how)
+
         def render(self, *what: Any, **how: Any) -> Iterator[Segment]:  # noqa: ANN401
             for segment in super().render(*what, **how):
                 yield segment if segment.control else Segment(visible(segment.text), segment.style)

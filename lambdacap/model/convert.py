@@ -12,6 +12,9 @@ import json
 import os
 import subprocess
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,8 @@ from lambdacap.events import Finished, Progress, Report, Started
 from lambdacap.settings import default_image
 
 KIND = "model"
+LIMIT = 65 * 60.0
+"""Seconds: after an hour the converter ends itself, if it can."""
 NEEDED = ("torch", "torchvision", "onnx", "onnxruntime", "numpy", "PIL", "safetensors")
 
 
@@ -57,20 +62,22 @@ def convert(file: Path, folder: Path, conversion: Conversion, report: Report) ->
     with (
         tempfile.TemporaryFile("w+") as errors,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment) as process,
+        _bounded(process) as late,
     ):
         assert process.stdout is not None  # noqa: S101 - asked for
-        try:
-            for line in process.stdout:
-                last = _told(line) or last
-                if "progress" in last:
-                    count = f" {last['done']} of {last['total']}" if last["total"] else ""
-                    report(Progress(KIND, f"{last['progress']}{count}"))
-        except BaseException:
-            process.kill()  # or leaving the block would wait for its end
-            raise
+        for line in process.stdout:
+            last = _told(line) or last
+            if "progress" in last:
+                count = f" {last['done']} of {last['total']}" if last["total"] else ""
+                report(Progress(KIND, f"{last['progress']}{count}"))
         status = process.wait()
         errors.seek(0)
         complaint = errors.read().strip()
+    if late.is_set():
+        raise ModelError(
+            f"the converter was ended after {LIMIT / 60:.0f} minutes",
+            hint="The published weights take one or two; the disk, or what else runs here, may be slow.",
+        )
     if "error" in last:
         raise ModelError(last["error"], hint=last["hint"])
     if status or "bundle" not in last:
@@ -84,6 +91,27 @@ def convert(file: Path, folder: Path, conversion: Conversion, report: Report) ->
     report(Finished(KIND, "created", str(folder)))
     manifest: dict[str, Any] = last["model"]
     return manifest
+
+
+@contextmanager
+def _bounded(process: subprocess.Popen[str]) -> Iterator[threading.Event]:
+    """Ends it after `LIMIT`, which the event tells, and when the block fails: leaving that would wait for its end."""
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        process.kill()
+
+    timer = threading.Timer(LIMIT, end)
+    timer.start()
+    try:
+        yield late
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def _told(line: str) -> dict[str, Any] | None:

@@ -24,6 +24,8 @@ from lambdacap.model.cache import Fetched, alone, cached, cached_file, discard, 
 if TYPE_CHECKING:
     import requests
 
+    from lambdacap.model.pace import Pace
+
 KIND = "weights"
 PUBLISHED = (
     "https://alexm-personal-website-v2.s3.eu-central-1.amazonaws.com"
@@ -39,7 +41,9 @@ ALL_ATTEMPTS = 1000
 """Attempts in all: each may have brought a byte, and it would go on for ever."""
 LARGEST = 5 * 10**9
 """Bytes of a download, whatever the server says of its length: what is larger is no model for Lambda's 10 GB."""
-PIECE = 1 << 18  # bytes read at once
+PIECE = 1 << 15  # bytes read at once
+WINDOW = 60.0
+"""Seconds within which a piece has to come: at less than that, weights would take days."""
 BUSY = frozenset((408, 425, 429, 500, 502, 503, 504))
 """HTTP statuses that may be others in a moment."""
 
@@ -102,13 +106,16 @@ def _download(
     patience: tuple[float, float],
     sleep: Callable[[float], None],
 ) -> None:
+    from lambdacap.model.pace import Pace
+
     failures = 0
     for attempt in range(ALL_ATTEMPTS):
         before = part.seek(0, 2)
         try:
-            _attempt(url, file, part, report, patience)
+            with Pace(PIECE, WINDOW) as pace:
+                _attempt(url, file, part, report, patience, pace)
         except _BrokenOffError as error:
-            failures = 0 if part.seek(0, 2) > before else failures + 1
+            failures = 0 if part.seek(0, 2) > before and not pace.futile else failures + 1
             if failures >= ATTEMPTS or attempt == ALL_ATTEMPTS - 1:
                 kept = f" {before / 1e6:.1f} MB have arrived: run it again, and it goes on there." if before else ""
                 raise ModelError(
@@ -123,7 +130,7 @@ def _download(
             return
 
 
-def _attempt(url: str, file: Path, part: BinaryIO, report: Report, patience: tuple[float, float]) -> None:
+def _attempt(url: str, file: Path, part: BinaryIO, report: Report, patience: tuple[float, float], pace: Pace) -> None:
     """Asks for what is missing and appends it. Raises `_BrokenOffError` when another attempt may help."""
     import requests
 
@@ -133,12 +140,14 @@ def _attempt(url: str, file: Path, part: BinaryIO, report: Report, patience: tup
     if have and validator:
         headers |= {"Range": f"bytes={have}-", "If-Range": validator}
     try:
-        with requests.get(url, headers=headers, stream=True, timeout=patience) as answer:
+        with pace.session.get(url, headers=headers, stream=True, timeout=patience) as answer:
+            _check_pace(pace)  # or it was the head that did not come, which looks like one that ended
             total = _begin(answer, url, file, part, have)
             have = part.tell()
             _check_space(file.parent, total - have)
             for piece in answer.iter_content(PIECE):
                 have += len(piece)
+                pace.came(len(piece))
                 # The server's own length is no bound to what it sends.
                 if have > (total or LARGEST):
                     part.truncate(0)
@@ -148,9 +157,11 @@ def _attempt(url: str, file: Path, part: BinaryIO, report: Report, patience: tup
         part.flush()
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
         part.flush()
+        _check_pace(pace)
         raise _BrokenOffError(_reason(error)) from error
     except requests.RequestException as error:  # too many redirects, an address that is none
         raise _dead(url, str(error)) from error
+    _check_pace(pace)  # where no length is told, the end is no error
     if total and have != total:
         raise _BrokenOffError(f"{have} of {total} bytes came")
     if not have:
@@ -194,6 +205,11 @@ def _begin(answer: requests.Response, url: str, file: Path, part: BinaryIO, have
     validator = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
     record_of(part_of(file)).write_text(json.dumps({"url": url, "validator": validator, "size": left}), "utf-8")
     return left
+
+
+def _check_pace(pace: Pace) -> None:
+    if pace.slow:
+        raise _BrokenOffError("it sends too slowly")
 
 
 def _is_address(url: str) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from rich.table import Table
+from rich.table import Column, Table
 
 from lambdacap.cli.complaint import complain
-from lambdacap.cli.console import Console
+from lambdacap.cli.console import Console, screen, visible
 from lambdacap.errors import LambdacapError
 from lambdacap.events import Event, Finished, Progress, Started, Warned, silent
 
@@ -82,6 +82,31 @@ def test_a_table_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
         ["api", "ok"],
         [],
     ]
+
+
+CONTROLS = "".join(map(chr, (*range(9), 11, 12, *range(13, 32), *range(127, 160), 0x202E, 0x2028, 0xD800)))
+
+
+@pytest.mark.parametrize("width", [None, 40])
+def test_a_cell_of_a_table_drops_nothing_and_obeys_nothing(
+    width: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = visible(CONTROLS, lines=False)
+    table = Table("\x07head", Column("\x1b[2J", overflow="fold"), Column("", justify="right"), box=None, pad_edge=False)
+    table.add_row(CONTROLS, f"[red]{CONTROLS}[/]", "end")
+    table.add_row("x", "\x1b]8;;http://evil.example\x1b\\\\press\x1b]8;;\x1b\\\\", "end")
+    if width is None:
+        Console().result(table, {})
+        shown = capsys.readouterr().out
+        assert "\\x07head" in shown
+        assert shown.count(words) == 2
+        lines = shown.splitlines()
+        assert len({len(line) for line in lines if line.endswith("end")}) == 1  # measured as it is shown
+    else:
+        out = screen(width=width)
+        out.print(table)
+        shown = capsys.readouterr().out
+    assert all(letter.isprintable() or letter == "\n" for letter in shown)
 
 
 def test_an_expected_error_is_a_line_and_a_hint(capsys: pytest.CaptureFixture[str]) -> None:

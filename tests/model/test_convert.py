@@ -10,6 +10,7 @@ import pytest
 from lambdacap.errors import ModelError
 from lambdacap.events import Event, Finished, Progress, silent
 from lambdacap.model import bundle, convert
+from tests import processes
 from tests.command import Command
 from tests.published import files
 
@@ -37,6 +38,17 @@ def test_the_converters_complaint_is_ours(tmp_path: Path) -> None:
     file.write_bytes(b"\x80\x04cos\nsystem\n(X\x04\x00\x00\x00truetR.")
     with pytest.raises(ModelError, match=r"refused: it asks for os\.system") as failed:
         convert.convert(file, tmp_path / "bundle", convert.Conversion(), silent)
+    assert failed.value.hint
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_converter_that_hangs_is_ended(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convert, "LIMIT", 0.3)
+    with (
+        processes.nothing_stays_open(),
+        pytest.raises(ModelError, match="the converter was ended after 0 minutes") as failed,
+    ):
+        convert.convert(published, tmp_path / "bundle", convert.Conversion(), silent)
     assert failed.value.hint
     assert not (tmp_path / "bundle").exists()
 

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -271,6 +272,57 @@ def test_a_download_has_a_bound_whatever_the_server_says(
     with pytest.raises(ModelError, match=reason):
         get(*behaviours)
     assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) < 8 << 20
+
+
+def trickle(handler: Handler) -> None:
+    serve(handler, upto=40_000)
+    drop(handler)
+
+
+def trickle_head(handler: Handler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Waiting: ")
+    drop(handler)
+
+
+def trickle_chunks(handler: Handler) -> None:
+    handler.head(200, Transfer_Encoding="chunked")
+    drop(handler, b"1\r\nx\r\n")
+
+
+def trickle_then_end(handler: Handler) -> None:
+    """Breaks off by itself, before a window is over: an endless row of attempts, each of which brings a byte."""
+    handler.head(200, Content_Length=len(CONTENT), ETag='"one"')
+    drop(handler, times=2)
+
+
+def drop(handler: Handler, piece: bytes = b"x", times: int = 200) -> None:
+    for _ in range(times):
+        handler.wfile.write(piece)
+        if handler.server.script.ended.wait(0.1):
+            return
+
+
+@pytest.mark.parametrize("slow", [trickle, trickle_head, trickle_chunks, trickle_then_end])
+def test_a_server_that_is_never_silent_and_never_done(
+    slow: Callable[[Handler], None], get: Callable[..., Fetched], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "WINDOW", 0.5)
+    began = time.monotonic()
+    with pytest.raises(ModelError, match=r"too slowly|broke off"):
+        get(slow)
+    assert time.monotonic() - began < 6
+    assert fetch.ATTEMPTS <= len(server.ranges) <= fetch.ATTEMPTS + 1  # what came at once was worth one more
+    assert get(serve).sha256 == SHA256
+
+
+def test_a_slow_piece_costs_no_more_than_an_attempt(
+    get: Callable[..., Fetched], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "WINDOW", 0.5)
+    events: list[Event] = []
+    assert get(trickle, serve, report=events.append).sha256 == SHA256
+    assert server.ranges[1]
+    assert any("it sends too slowly" in event.text for event in events if isinstance(event, Warned))
 
 
 def test_a_length_that_is_no_number(get: Callable[..., Fetched]) -> None:
