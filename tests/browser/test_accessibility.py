@@ -57,5 +57,5 @@ def test_all_of_it_is_reached_by_keyboard_alone(tab: Tab, scene: Scene) -> None:
 
     assert walk() == ["file", "example"]
     words = tab.read(scene.file)["words"]
-    tab.page.evaluate("document.activeElement.blur()")
-    assert set(walk()) == {"file2", words[0], "play", "text", "curl", "beam", "The API’s answer"}
+    # From the answer to the end of the page, and then from its top.
+    assert {*walk(), *walk()} == {"file2", words[0], "play", "text", "curl", "beam", "The API’s answer"}

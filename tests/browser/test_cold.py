@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.gateway import Gateway, refusal
@@ -21,6 +24,21 @@ def test_a_silence_is_explained(tab: Tab, gateway: Gateway, scene: Scene) -> Non
     tab.choose(scene.file)
     expect(tab["#saying"]).to_contain_text("The function is starting")
     expect(tab["#saying"]).to_be_in_viewport(ratio=0.9)
+
+
+def test_a_slow_upload_is_told_from_its_start(tab: Tab, gateway: Gateway, tmp_path: Path) -> None:
+    """And not taken for a function that starts."""
+    noise = tmp_path / "noise.png"
+    Image.effect_noise((1280, 960), 100).save(noise)
+    network = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 100_000}  # bytes a second
+    tab.page.context.new_cdp_session(tab.page).send("Network.emulateNetworkConditions", network)
+    tab.choose(noise)
+    expect(tab["#saying"]).to_have_text("Sending it …")
+    expect(tab["#seconds"]).to_have_text("3 s")
+    expect(tab["#sent"]).to_be_visible()
+    assert gateway.posted == []
+    expect(tab["#caption"]).to_be_focused()
+    expect(tab["#sent"]).not_to_be_visible()
 
 
 def test_a_gateway_that_gave_up_is_asked_again(tab: Tab, gateway: Gateway, scene: Scene) -> None:

@@ -14,7 +14,9 @@ def expect_trouble(tab: Tab, what: str, why: str) -> None:
     expect(tab["#trouble"]).to_be_visible()
     expect(tab["#trouble [role=alert]"]).to_contain_text(what)
     expect(tab["#why"]).to_contain_text(why)
+    expect(tab["#what"]).to_be_in_viewport()
     expect(tab["#caption"]).not_to_be_visible()
+    expect(tab["#sent"]).not_to_be_visible()
     expect(tab["body"]).not_to_have_class("busy")
 
 

@@ -271,6 +271,20 @@ def test_another_predictors_answer_is_readable(tab: Tab, gateway: Gateway, scene
     expect(tab["#curl"]).to_be_visible()
 
 
+def test_the_focus_goes_to_the_answer_of_a_new_picture_only(tab: Tab, gateway: Gateway, scene: Scene) -> None:
+    tab.read(scene.file)
+    expect(tab["#caption"]).to_be_focused()
+    expect(tab["#caption"]).to_be_in_viewport()
+    tab["#beam"].focus()
+    with tab.page.expect_response(lambda reply: "beam=4" in reply.url):
+        tab.page.keyboard.press("ArrowRight")
+    tab.expect_said(scene.caption)
+    expect(tab["#beam"]).to_be_focused()
+    gateway.answers.append(Answer(200, b'{"label": "cat"}'))
+    tab.choose(scene.file)
+    expect(tab["#json"]).to_be_focused()
+
+
 def test_a_new_picture_takes_the_place_of_one_on_its_way(tab: Tab, gateway: Gateway, scene: Scene) -> None:
     gateway.delay = 30
     tab.choose(scene.file)
