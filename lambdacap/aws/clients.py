@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from getpass import GetPassWarning
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import boto3
@@ -243,7 +245,10 @@ def credentials(region: str | None, profile: str | None) -> boto3.Session:
         found = session.get_credentials()
         if found is None:
             raise no_credentials()
-        found.get_frozen_credentials()  # now, where it is known what fails
+        with warnings.catch_warnings():
+            # Without a terminal a code for MFA would be asked for all the same, and be seen as it is typed.
+            warnings.simplefilter("error", GetPassWarning)
+            found.get_frozen_credentials()  # now, where it is known what fails
         return session
 
 

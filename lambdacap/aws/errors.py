@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
+from getpass import GetPassWarning
 
 import botocore.exceptions as botocore_errors
 from botocore.exceptions import BotoCoreError, ClientError
@@ -120,7 +121,7 @@ def _words(error: BaseException) -> str:
     """What it says; of those that say too little to be understood, their kind too."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    if isinstance(error, EOFError):
+    if isinstance(error, EOFError | GetPassWarning):
         return "a code is asked for, and there is no terminal to type it in"
     said = " ".join(str(error).split()).rstrip(".")
     if isinstance(error, BotoCoreError | ClientError):
