@@ -108,10 +108,16 @@ def test_tables_and_plots_say_the_same() -> None:
     ]
     best = choose(samples, PRICES)
     stream = io.StringIO()
-    RichConsole(file=stream, width=200).print(views_bench.table(samples, PRICES, best))
+    RichConsole(file=stream, width=80).print(views_bench.table(samples, PRICES, best))
     words = stream.getvalue()
-    assert words.count("←") == 1
-    assert "warm, 1769 MB, direct ←" in words
+    assert "…" not in words
+    heading = words.partition("calls")[0].split()
+    assert [heading.count(word) for word in ("warm", "cold", "gateway", "direct", "1769")] == [3, 2, 1, 4, 2]
+    rows = {line.split()[0]: line.split()[1:] for line in words.splitlines()}
+    assert rows["p50"] == ["150", "2700", "300", "1530", "170"]
+    (arrow,) = (line for line in words.splitlines() if "←" in line)
+    assert arrow.rstrip().endswith("←")  # of the last: warm, 1769 MB, direct
+    assert arrow.count("←") == 1
     svg = bench_plot.draw("a <title> & more", samples, PRICES, best)
     root = ElementTree.fromstring(svg)  # noqa: S314 - our own
     texts = [element.text for element in root.iter() if element.tag.endswith("text")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.table import Column, Table
+from rich.table import Table
 
 from lambdacap.insight.bench import PHASES
 
@@ -26,20 +26,23 @@ def name(sample: Sample) -> str:
 
 
 def table(samples: Sequence[Sample], prices: Prices, best: int | None) -> Table:
-    """One row a sample: how many, percentiles, the medians of the phases, dollars for 1,000; an arrow at `best` MB."""
-    phases = [phase for phase in PHASES if any(phase in sample.phases for sample in samples)]
-    columns = ["calls", *(f"p{share}" for share in SHARES), *phases, "$ / 1000"]
-    shown = Table("milliseconds", *(Column(column, justify="right") for column in columns), box=None, pad_edge=False)
+    """One column a sample, one row a figure: calls, percentiles, the medians of the phases, dollars for 1,000.
+
+    So it stays within 80 columns. An arrow stands at `best` MB.
+    """
+    shown = Table("milliseconds", box=None, pad_edge=False)
     for sample in samples:
-        took = sample.phases
         chosen = sample.memory == best and not sample.cold and sample.way == "direct"
-        shown.add_row(
-            name(sample) + (" ←" if chosen else ""),
-            str(len(sample.calls)),
-            *(_milliseconds(sample.at(share)) for share in SHARES),
-            *(_milliseconds(took[phase]) if phase in took else "" for phase in phases),
-            f"{sample.cost(prices):.4f}",
-        )
+        heading = name(sample).replace(", ", "\n").replace("by the ", "") + ("\n←" if chosen else "")
+        shown.add_column(heading, justify="right", no_wrap=True)
+    shown.add_row("calls", *(str(len(sample.calls)) for sample in samples))
+    for share in SHARES:
+        shown.add_row(f"p{share}", *(_milliseconds(sample.at(share)) for sample in samples))
+    took = [sample.phases for sample in samples]
+    for phase in PHASES:
+        if any(phase in phases for phases in took):
+            shown.add_row(phase, *(_milliseconds(phases[phase]) if phase in phases else "" for phases in took))
+    shown.add_row("$ / 1000", *(f"{sample.cost(prices):.4f}" for sample in samples))
     return shown
 
 
