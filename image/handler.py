@@ -86,26 +86,31 @@ def handler(api_event: object, context: object = None) -> dict[str, object]:
 
 def warm() -> dict[str, object]:
     """Predicts once, since a model that is mapped from disk is read by its first use: for the first file in
-    `examples/`, or as the predictor's own `warm()` does it. Raises what the predictor raises.
+    `examples/` (see `serving/example.py`), or as the predictor's own `warm()` does it. Raises what the predictor
+    raises, and `ExampleError` for what a caller would be refused.
     """
     global _warmed
     started = perf_counter()
     if not _warmed:
         if hasattr(predictor, "warm"):
             predictor.warm()
-        elif example := next((path for path in sorted(Path("examples").glob("*")) if path.is_file()), None):
-            predict(example_request(example), {})
+        else:
+            try_example()
         _warmed = True
     return {"warm": True, "model": about.get("model"), "ms": since(started)}
 
 
-def example_request(example: Path) -> Request:
-    """A request with the file as the body, as a caller would send it."""
-    import mimetypes
+def try_example() -> None:
+    """Predict for the project's example, if it has one, and write the answer as a caller's would be."""
+    from serving import example
 
-    kind = mimetypes.guess_type(example.name)[0] or inputs.BYTES
-    headers = {"content-type": kind}
-    return Request("POST", "/", headers, query={}, queries={}, body=example.read_bytes(), binary=True)
+    found = example.find(contract_)
+    if found is None:
+        return
+    try:
+        predict(example.request(found, contract_), {})
+    except (HttpError, outputs.AnswerError) as error:
+        raise example.ExampleError(f"{found} gets no answer: {error}") from error
 
 
 def answer_http(api_event: object, entry: dict[str, object]) -> Response:

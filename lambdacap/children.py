@@ -20,9 +20,12 @@ INHERITED = (
 password), nothing that makes Python run a file."""
 
 
-def python(module: str, *arguments: object) -> list[str]:
-    """The command line that runs `module`, which is looked for everywhere but in the current folder."""
-    return [sys.executable, "-P", "-m", module, *map(str, arguments)]
+def python(module: str, *arguments: object, by: Path | None = None) -> list[str]:
+    """The command line that runs `module`, which is looked for everywhere but in the current folder.
+
+    `by` another interpreter than this one, which has to be of Python 3.11 or newer.
+    """
+    return [str(by or sys.executable), "-P", "-m", module, *map(str, arguments)]
 
 
 def environment(environ: Mapping[str, str], path: Sequence[Path] = (), **ours: str) -> dict[str, str]:

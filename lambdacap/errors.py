@@ -10,6 +10,7 @@
     ├── DeploymentError       a deployment is missing, unfinished or somebody else's
     ├── EngineError           no Docker engine, or it failed to build or push
     ├── LocalCloudError       the local cloud cannot start, stop or answer
+    ├── ProjectError          a project's predictor cannot be served, or its requirements not be installed
     ├── PhotoError            a file is no picture that can be sent
     ├── ModelError            weights or a bundle are missing, broken or not what they should be
     └── CallError             the deployed API could not be called or refused
@@ -77,6 +78,10 @@ class LocalCloudError(LambdacapError):
 
 class ModelError(LambdacapError):
     """Weights cannot be downloaded or converted, or a bundle is none."""
+
+
+class ProjectError(LambdacapError):
+    """A project's predictor cannot be served, or what it requires cannot be installed."""
 
 
 class PhotoError(LambdacapError):

@@ -24,6 +24,7 @@ ORDER = (
     {"client"},
     {"resources"},
     {"local"},
+    {"projects"},
     {"model", "images", "deployment"},
     {"aws"},
     {"settings", "events", "errors", "children", "storage"},

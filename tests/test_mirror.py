@@ -12,6 +12,7 @@ ELSEWHERE = {
     "image/captioner": "image/test_beam.py image/test_bundle.py image/test_captioner.py image/convert/test_convert.py",
     "image/convert": "image/convert/test_convert.py",
     "image/demo": "image/demo/test_scenes.py image/demo/test_training.py image/demo/test_bundle.py",
+    "image/serving/check.py": "projects/test_check.py",
     "image/serving": "image/serving/test_picture.py image/test_handler.py image/test_hostile.py",
     "lambdacap/aws/hints.py": "aws/test_clients.py",
     "lambdacap/aws/refusals.py": "aws/test_clients.py",

@@ -30,7 +30,7 @@ class Prices:
     source: str
 
     def per_thousand(self, memory: int, seconds: float) -> float:
-        """For 1,000 captions of so many seconds at `memory` MB: Lambda's time, its requests, the gateway's requests."""
+        """For 1,000 predictions of so many seconds at `memory` MB: Lambda's time, its requests, and the gateway's."""
         return 1000 * (memory / 1024 * seconds * self.gb_second + self.invocation + self.request)
 
 

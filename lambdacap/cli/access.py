@@ -36,8 +36,13 @@ def tell(console: Console, settings: Settings, deployed: Deployed) -> None:
     from lambdacap.model.bundle import is_bundle
     from lambdacap.model.weights import choice
     from lambdacap.operations.access import api_key
+    from lambdacap.settings.places import is_project
 
-    demo = is_bundle(settings.image / "demo" / "bundle") and not (settings.image / "model").is_dir()
+    demo = (
+        not is_project(settings.image)
+        and is_bundle(settings.image / "demo" / "bundle")
+        and not (settings.image / "model").is_dir()
+    )
     if demo and choice(settings) is None:
         console.note("the demo model answers, which only knows painted scenes: `lambdacap demo FILE` paints one")
     auth = deployed.deployment.resources["api"]["auth"]

@@ -122,10 +122,12 @@ def build(configure: Configure, console: Console) -> None:
     from lambdacap.images import docker_context, docker_engine, docker_image, docker_layers
     from lambdacap.model.weights import settle
     from lambdacap.operations import prerequisites
+    from lambdacap.projects.readiness import prepare
 
     settings = configure()
     prerequisites.check(settings, signs_in=False)
     settings = settle(settings, console.report)
+    prepare(settings, console.report)
     docker_context.warn_left_out(settings.image, settings.bundle, console.report)
     tag = docker_context.content_tag(settings.image, settings.architecture, settings.base_image, settings.bundle)
     name = f"{settings.name}:{tag}"

@@ -1,5 +1,7 @@
 """The build context: which files of a folder go into an image, and the tag that names them.
 
+The folder is an image's, with a Dockerfile and a handler.py, or a project, which has neither: see `project_context`.
+
 The tag of an image is a hash of what it is built from, so that the same content is never built or pushed twice.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import tarfile
 import tempfile
 from functools import lru_cache
@@ -15,23 +18,71 @@ from typing import IO
 
 from lambdacap.errors import SettingsError
 from lambdacap.events import Report, Warned
-from lambdacap.images import left_out
+from lambdacap.images import left_out, project_context
 from lambdacap.images.docker_stages import labelled
+from lambdacap.settings.places import is_project
+
+PREDICTOR_VARIABLE = "PREDICTOR"
+_PREDICTOR = re.compile(r"^\s*ENV\b.*?\bPREDICTOR(?:=|\s+)(\S+)", re.MULTILINE)
+_DEFAULT_BASE = re.compile(r"^ARG BASE_IMAGE=(\S+)", re.MULTILINE)
 
 
 def context_files(folder: Path) -> list[str]:
-    """The files of the build context, relative to `folder`, sorted: all but what `.dockerignore` names and `left_out`.
+    """The files of `folder` that go into the image, sorted: all but what `.dockerignore` names and `left_out`.
 
     Raises `SettingsError` when `folder` is none that an image can be built from.
     """
+    if is_project(folder):
+        project = project_context.read(folder)
+        assert project.requirements  # noqa: S101 - raises what cannot be installed
+        return sorted(project.own)
     return [path for path, why in _walk(folder).items() if not why]
 
 
 def warn_left_out(folder: Path, bundle: Path | None, report: Report) -> None:
     """Say which files are left out of the context, since they may be secrets or lie elsewhere."""
-    for place, found in ((folder, _walk(folder)), (bundle, _bundle_files(bundle) if bundle else {})):
+    walked = project_context.read(folder).left_out if is_project(folder) else _walk(folder)
+    for place, found in ((folder, walked), (bundle, _bundle_files(bundle) if bundle else {})):
         if place and (words := left_out.sentence(place, {path: why for path, why in found.items() if why})):
             report(Warned(words))
+
+
+def dockerfile(folder: Path) -> Path:
+    """The Dockerfile that an image of `folder` is built by."""
+    return project_context.dockerfile() if is_project(folder) else folder / "Dockerfile"
+
+
+def default_base(folder: Path) -> str | None:
+    """What that Dockerfile builds on unless it is told otherwise; None where it does not say."""
+    file = dockerfile(folder)
+    default = _DEFAULT_BASE.search(file.read_text("utf-8", "replace")) if file.is_file() else None
+    return default.group(1) if default else None
+
+
+def variables(folder: Path) -> dict[str, str]:
+    """The predictor that the image of `folder` names in its variables, for a process that has no image.
+
+    Raises `SettingsError` for a name that only a build could tell.
+    """
+    if is_project(folder):
+        return {PREDICTOR_VARIABLE: "predictor"}
+    text = dockerfile(folder).read_text("utf-8", "replace")
+    last = re.split(r"^FROM\b", text.replace("\\\n", " "), flags=re.MULTILINE | re.IGNORECASE)[-1]
+    said = _PREDICTOR.findall(last)
+    if not said:
+        return {}
+    name = said[-1].strip("\"'")
+    if "$" in name:
+        raise SettingsError(
+            f"{dockerfile(folder)} sets {PREDICTOR_VARIABLE} to {name}, which only a build can tell",
+            hint="Write the module's name there, or deploy with a Docker engine.",
+        )
+    return {PREDICTOR_VARIABLE: name}
+
+
+def task(folder: Path, bundle: Path | None = None) -> dict[str, Path]:
+    """What a function process has for the function's folder: path in it → file."""
+    return project_context.read(folder).task if is_project(folder) else content(folder, bundle)
 
 
 def _walk(folder: Path) -> dict[str, str]:
@@ -39,7 +90,7 @@ def _walk(folder: Path) -> dict[str, str]:
     if not (folder / "Dockerfile").is_file():
         raise SettingsError(
             f"{folder} holds no Dockerfile" if folder.is_dir() else f"there is no folder {folder}",
-            hint="--image names the folder with Dockerfile and handler.py.",
+            hint="--image names a project, a folder with predictor.py, or one with Dockerfile and handler.py.",
         )
     from docker.utils.build import exclude_paths
 
@@ -65,6 +116,8 @@ def _bundle_files(bundle: Path) -> dict[str, str]:
 
 def content(folder: Path, bundle: Path | None = None) -> dict[str, Path]:
     """The build context: path in it → file. A `bundle` from elsewhere lies in `model/`, and no other model does."""
+    if is_project(folder):
+        return project_context.read(folder).context
     files = {path: folder / path for path in context_files(folder)}
     if bundle is not None:
         others = ("model", "model.pickle", "demo")

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lambdacap.errors import EngineError
+from lambdacap.images.docker_context import dockerfile
 from lambdacap.images.docker_engine import asking
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Layer:
 def measure(engine: DockerClient, image: str, folder: Path) -> list[Layer]:
     """The layers of `image`, built from `folder`: the base as one, then each of its own in their order."""
     sizes = _saved(engine, image)
-    own = [name for keyword, name in last_stage((folder / "Dockerfile").read_text("utf-8")) if keyword]
+    own = [name for keyword, name in last_stage(dockerfile(folder).read_text("utf-8")) if keyword]
     first = max(0, len(sizes) - len(own))
     base, rest = sizes[:first], sizes[first:]
     return [

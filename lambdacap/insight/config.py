@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from lambdacap.aws.clients import LOCAL_REGION, ambient
 from lambdacap.deployment.record import Deployment, Records, chosen, follow, plain, remembered
+from lambdacap.images import docker_context
 from lambdacap.model.bundle import is_bundle
 from lambdacap.model.weights import DEMO, choice
 from lambdacap.settings import DECLARATIONS, Settings
-
-_DEFAULT_BASE = re.compile(r"^ARG BASE_IMAGE=(\S+)", re.MULTILINE)
+from lambdacap.settings.places import PREDICTOR, is_project
 
 
 @dataclass(frozen=True)
@@ -75,10 +73,12 @@ class _Origins:
             if self.settings.local:
                 return Entry(LOCAL_REGION if name == "region" else None, "the local cloud's")
             return Entry(*ambient(self.settings.profile)[name])
+        if name == "image" and is_project(value):
+            return Entry(plain(value), f"the current folder, since it has a {PREDICTOR}")
         if name == "weights":
             return Entry(_weights(self.settings), "default")
         if name == "base_image":
-            return Entry(_base_image(self.settings.image), "default: the Dockerfile's")
+            return Entry(docker_context.default_base(self.settings.image), "default: the Dockerfile's")
         return Entry(plain(value), "default")
 
 
@@ -102,9 +102,3 @@ def _weights(settings: Settings) -> str:
         return chosen_weights
     demo = is_bundle(settings.image / "demo" / "bundle") and not (settings.image / "model").is_dir()
     return DEMO if demo else "what the image folder holds"
-
-
-def _base_image(image: Path) -> str | None:
-    file = image / "Dockerfile"
-    default = _DEFAULT_BASE.search(file.read_text("utf-8", "replace")) if file.is_file() else None
-    return default.group(1) if default else None

@@ -1,4 +1,4 @@
-"""What a deployment will cost: for 1,000 captions, and for a month in which nobody calls."""
+"""What a deployment will cost: for 1,000 predictions, and for a month in which nobody calls."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from lambdacap.insight import logs
 from lambdacap.operations.deploy import Survey
 from lambdacap.resources import Site
 from lambdacap.settings import Settings
+from lambdacap.settings.places import is_project
 
 WARM_SECONDS = 0.2
 """Assumed for a warm caption of the published model: 0.14 s on two CPUs, 0.23 s on one (tests/benchmarks/model.py)."""
@@ -32,7 +33,7 @@ _HOURS, _LINES = 24, 4000
 
 @dataclass(frozen=True)
 class Estimate:
-    """US dollars, and what they were reckoned from. `seconds` are what Lambda bills for a caption."""
+    """US dollars, and what they were reckoned from. `seconds` are what Lambda bills for a prediction."""
 
     prices: pricing.Prices
     memory: int
@@ -43,7 +44,7 @@ class Estimate:
 
     @property
     def per_thousand(self) -> float:
-        """For 1,000 captions."""
+        """For 1,000 predictions."""
         return self.prices.per_thousand(self.memory, self.seconds)
 
     @property
@@ -65,23 +66,24 @@ def estimate(survey: Survey) -> Estimate:
 
 
 def _duration(survey: Survey) -> tuple[float, str]:
-    """Seconds billed for a caption, and how they are known."""
+    """Seconds billed for a prediction, and how they are known."""
     settings, site, function = survey.settings, survey.site, survey.states.get("function")
     if site and function and survey.states.get("log group") and function.properties.get("memory") == settings.memory:
         measured = _billed(site)
         if measured:
             where = " on this machine" if settings.local else ""
-            return statistics.fmean(measured), f"the mean of {len(measured)} captions in its log{where}"
-    return WARM_SECONDS * max(1.0, VCPU_MB / settings.memory), "assumed, for the published model when warm"
+            return statistics.fmean(measured), f"the mean of {len(measured)} predictions in its log{where}"
+    what = "nothing is measured yet" if is_project(settings.image) else "for the published model when warm"
+    return WARM_SECONDS * max(1.0, VCPU_MB / settings.memory), f"assumed: {what}"
 
 
 def _billed(site: Site) -> list[float]:
-    """Seconds billed for the captions in the last day's log, cold starts among them."""
+    """Seconds billed for the predictions in the last day's log, cold starts among them."""
     entries = logs.read(site.aws, site.name, int((time.time() - _HOURS * 3600) * 1000), _LINES)
-    return [e.fields["billed_ms"] / 1000 for e in entries if _is_caption(e) and "billed_ms" in e.fields]
+    return [e.fields["billed_ms"] / 1000 for e in entries if _is_prediction(e) and "billed_ms" in e.fields]
 
 
-def _is_caption(entry: logs.Entry) -> bool:
+def _is_prediction(entry: logs.Entry) -> bool:
     told = entry.fields
     return (told.get("event"), told.get("method"), told.get("status")) == ("request", "POST", 200)
 

@@ -120,14 +120,19 @@ class Functions:
             raise FunctionError("InvalidImage", str(error)) from error
         if not folder.is_dir():
             raise FunctionError("ImageDeleted", f"{folder} is gone: run `lambdacap deploy --local` again")
+        python, said = Images(self._home).runs(name, tag)
+        if python and not python.exists():
+            raise FunctionError("ImageDeleted", f"{python} is gone: run `lambdacap deploy --local` again")
         signed_in = {**self._credentials(configuration), "AWS_ENDPOINT_URL": self._cloud.endpoint}
+        variables = {**said, **configuration.get("Environment", {}).get("Variables", {}), **signed_in}
         return Specification(
             arn=arn,
             version=version,
             folder=folder,
             memory=configuration["MemorySize"],
             timeout=configuration["Timeout"],
-            variables=tuple(sorted({**configuration.get("Environment", {}).get("Variables", {}), **signed_in}.items())),
+            variables=tuple(sorted(variables.items())),
+            python=python,
         )
 
     def _client(self, service: str, region: str) -> Any:  # noqa: ANN401 - boto3's stubs want literals

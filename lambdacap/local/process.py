@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import dataclass
@@ -24,7 +25,10 @@ HANDLER = "handler.handler"
 
 @dataclass(frozen=True)
 class Specification:
-    """All that makes one function process differ from another. `arn` is the function's, without a version."""
+    """All that makes one function process differ from another. `arn` is the function's, without a version.
+
+    `python` is that of a project's environment; None is lambdacap's own.
+    """
 
     arn: str
     version: str
@@ -32,6 +36,7 @@ class Specification:
     memory: int
     timeout: int
     variables: tuple[tuple[str, str], ...]
+    python: Path | None = None
 
     @property
     def region(self) -> str:
@@ -73,13 +78,17 @@ class FunctionProcess:
             "PYTHONDONTWRITEBYTECODE": "1",
             "_HANDLER": HANDLER,
         }
+        if specification.python:
+            # As in a container: what lies in the user's home is not the function's.
+            environment["HOME"] = environment.get("TMPDIR", tempfile.gettempdir())
+            environment["XDG_CACHE_HOME"] = f"{environment['HOME']}/.cache"
         environment |= dict(specification.variables)
         private(log.parent)
         # Nobody writes to it: it closes with this process, however that ends, and so tells the other to end.
         watched, self._lifeline = os.pipe()
         with log.open("ab") as printed:
             process = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("worker.py")), str(watched)],
+                [str(specification.python or sys.executable), str(Path(__file__).with_name("worker.py")), str(watched)],
                 cwd=specification.folder,
                 env=environment,
                 stdin=subprocess.PIPE,

@@ -9,6 +9,7 @@ from lambdacap.errors import ModelError
 from lambdacap.events import Report, Warned
 from lambdacap.model import bundle, cache, convert, fetch
 from lambdacap.settings import Settings
+from lambdacap.settings.places import is_project
 
 PUBLISHED, DEMO = "published", "demo"
 
@@ -36,6 +37,14 @@ def choice(settings: Settings) -> str | None:
     download. A folder with a `model/` or a `model.pickle`, or without a demo model, is somebody's own and brings what
     it needs.
     """
+    if is_project(settings.image):
+        if settings.weights is not None:
+            raise ModelError(
+                f"weights {settings.weights!r} are the captioner's, but {settings.image} is a project with a predictor "
+                f"of its own ({settings.given.get('weights', '--weights')})",
+                hint="Leave that out: a project's weights lie in its folder. --image names another folder.",
+            )
+        return None
     own, demo = settings.image / "model", settings.image / "demo" / "bundle"
     pickle = settings.image / "model.pickle"
     if settings.weights == DEMO:

@@ -19,6 +19,7 @@ from lambdacap.local import cloud
 from lambdacap.model import weights
 from lambdacap.operations import prerequisites
 from lambdacap.operations.sign_in import sign_in
+from lambdacap.projects import readiness
 from lambdacap.resources import RESOURCES, Change, Resource, Site, State, States, find_all, remove
 from lambdacap.resources.image import Image
 from lambdacap.settings import Settings
@@ -59,6 +60,7 @@ def deploy(settings: Settings, report: Report, only: tuple[str, ...] = ()) -> De
     if not only or "image" in only:
         prerequisites.check(settings)
         settings = weights.settle(settings, report)
+        readiness.prepare(settings, report)
         docker_context.warn_left_out(settings.image, settings.bundle, report)
     new = settings.local and not cloud.known(settings.home)
     try:
@@ -85,6 +87,7 @@ def survey(settings: Settings, report: Report) -> Survey:
     """Look at what is there, and what `deploy` would do. Calls nothing that writes."""
     docker_context.context_files(settings.image)
     settings = weights.settle(settings, report, dry=True)
+    readiness.prepare(settings, report, dry=True)
     docker_context.warn_left_out(settings.image, settings.bundle, report)
     if _unmade(settings):
         _check_quota(settings)

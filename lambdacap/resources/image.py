@@ -11,6 +11,7 @@ from lambdacap.errors import AwsError
 from lambdacap.events import Progress
 from lambdacap.images import docker_context, docker_engine, docker_image, docker_push
 from lambdacap.local.images import Images
+from lambdacap.projects import readiness
 from lambdacap.resources import manifest
 from lambdacap.resources.repository import local_uri
 from lambdacap.resources.resource import Change, Properties, Resource, Site, State
@@ -54,7 +55,15 @@ class Image(Resource):
         tag = _tag(site)
         if _as_snapshot(site):
             site.report(Progress(self.kind, "no Docker engine here: keeping a copy of the folder instead"))
-            Images(site.settings.home).add(site.name, tag, site.settings.image, site.settings.bundle)
+            settings, environment = site.settings, readiness.environment(site.settings)
+            Images(settings.home).add(
+                site.name,
+                tag,
+                settings.image,
+                settings.bundle,
+                python=environment.python if environment else None,
+                variables=docker_context.variables(settings.image),
+            )
             return _snapshot_state(site, tag)
         digest = self._pushed(site, tag) or self._build_and_push(site, tag)
         return _pushed_state(site, tag, manifest.settle(site, tag, digest))
@@ -141,8 +150,10 @@ def prune(site: Site, used: Set[str]) -> None:
 
 
 def _tag(site: Site) -> str:
-    settings = site.settings
-    return docker_context.content_tag(settings.image, settings.architecture, settings.base_image, settings.bundle)
+    settings, base = site.settings, site.settings.base_image
+    if _as_snapshot(site) and (environment := readiness.environment(settings)):
+        base = environment.name  # what stands for the base image, whose Python may not be here
+    return docker_context.content_tag(settings.image, settings.architecture, base, settings.bundle)
 
 
 def _as_snapshot(site: Site) -> bool:

@@ -84,8 +84,8 @@ class Settings:
     image: Annotated[
         Path,
         Declaration(
-            "Folder with Dockerfile and handler.py",
-            default="the one that ships",
+            "A project: a folder with predictor.py; or one with Dockerfile and handler.py",
+            default="the current folder if it is a project, else the captioner",
             panel=IMAGE,
             metavar="DIR",
             steps=_BUILT,

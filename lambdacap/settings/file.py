@@ -17,7 +17,7 @@ def entries(file: Path) -> dict[str, object]:
     try:
         if not file.is_file():
             return {}
-        _check_owner(file)
+        check_owner(file)
         with file.open("rb") as stream:
             text = stream.read(_LARGEST + 1)
         if len(text) > _LARGEST:
@@ -33,7 +33,7 @@ def entries(file: Path) -> dict[str, object]:
         ) from error
 
 
-def _check_owner(file: Path) -> None:
+def check_owner(file: Path) -> None:
     """Refuse another user's file: in a folder that many can write to, it would say what is run in our name."""
     owner, me = file.stat().st_uid, os.geteuid()
     if me not in (0, owner) and owner:

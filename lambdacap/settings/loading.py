@@ -11,7 +11,8 @@ from typing import Any
 
 from lambdacap.errors import SettingsError
 from lambdacap.settings.declared import DECLARATIONS, KINDS, Settings, flag
-from lambdacap.settings.file import FILE, entries
+from lambdacap.settings.file import FILE, check_owner, entries
+from lambdacap.settings.places import PREDICTOR, is_project
 
 _PREFIX = "LAMBDACAP_"
 _TESTS = re.compile(r"LAMBDACAP_(CI_|ENGINE$|REQUIRE_DOCKER$)")
@@ -31,7 +32,8 @@ _WORDS = {
 def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> Settings:
     """Settings from `flags` (None: not given), `LAMBDACAP_*` in `environ`, and `lambdacap.toml` in `folder`.
 
-    Raises `SettingsError` that names the source of a value that cannot be used.
+    Where nothing says which image is meant, a `folder` that is a project is it. Raises `SettingsError` that names the
+    source of a value that cannot be used.
     """
     values: dict[str, Any] = {}
     given: dict[str, str] = {}
@@ -46,8 +48,6 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> 
         if key not in DECLARATIONS:
             raise SettingsError(f"{file} sets {key[:80]!r}, which is unknown", hint=_meant(key[:80]))
         values[key], given[key] = _convert(KINDS[key], value, f"{key} in {file}"), str(file)
-        if KINDS[key] is Path:
-            values[key] = folder / values[key]
     for key in DECLARATIONS:
         named = variable(key)
         if environ.get(named):
@@ -55,6 +55,12 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> 
     for key, value in flags.items():
         if value is not None:
             values[key], given[key] = value, flag(key)
+    if "image" not in values and is_project(folder):
+        check_owner(folder / PREDICTOR)
+        values["image"] = folder
+    for key in values:
+        if KINDS[key] is Path:
+            values[key] = folder / values[key]  # what is recorded holds in any folder
     return Settings(**values, given=given)
 
 

@@ -1,8 +1,11 @@
-"""The folders that settings fall back on."""
+"""The folders that settings fall back on, and what a folder is."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+PREDICTOR = "predictor.py"
+"""What makes a folder a project."""
 
 
 def default_image() -> Path:
@@ -20,7 +23,13 @@ def default_home() -> Path:
 
 
 def default_cache() -> Path:
-    """Where weights and bundles are kept, by the platform's convention."""
+    """Where weights, bundles and the environments of projects are kept, by the platform's convention."""
     from platformdirs import user_cache_path
 
     return user_cache_path("lambdacap")
+
+
+def is_project(folder: Path) -> bool:
+    """Whether a folder holds a predictor, and is no image folder of its own, which has a handler and a Dockerfile."""
+    own = (folder / "handler.py").is_file() and (folder / "Dockerfile").is_file()
+    return (folder / PREDICTOR).is_file() and not own

@@ -61,7 +61,7 @@ def test_captions_in_the_log_are_what_it_reckons_with(settings: Settings) -> Non
         logEvents=[{"timestamp": now, "message": line} for line in lines],
     )
     estimate = cost.estimate(deploy.survey(settings, silent))
-    assert (estimate.seconds, estimate.duration) == (0.5, "the mean of 2 captions in its log on this machine")
+    assert (estimate.seconds, estimate.duration) == (0.5, "the mean of 2 predictions in its log on this machine")
     # Of a busy function's log a part will do.
     since = (now, 4)
     (first,) = [entry for entry in logs.read(site.aws, site.name, *since) if entry.fields.get("method") == "POST"]
@@ -92,7 +92,7 @@ def test_a_dry_run_writes_nothing_on_the_wire(shared: Command) -> None:
     # The proxy does see writing where there is some.
     assert len([call for call in proxy.calls if not call.startswith(reading)]) > 10
     assert "memory: 3008 → 512" in there
-    assert missing["cost"]["usd_per_1000_captions"] == pytest.approx(0.0135, abs=1e-4)
-    assert "1,000 captions  $0.0" in there
+    assert missing["cost"]["usd_per_1000_predictions"] == pytest.approx(0.0135, abs=1e-4)
+    assert "1,000 predictions  $0.0" in there
     assert "lambdacap's table of" in there
     shared("teardown", "--yes")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from lambdacap.errors import AwsError
+from lambdacap.errors import AwsError, SettingsError
 from lambdacap.events import silent
 from lambdacap.images import docker_context
 from lambdacap.local import cloud
@@ -212,6 +212,23 @@ def test_another_image_is_run_from_the_next_deploy_on(
     assert ask().text == "two"
     copies = list((settings.home / "local" / "images" / settings.name).iterdir())
     assert len(copies) == 2
+
+
+def test_the_predictor_that_the_image_names_is_the_one_that_answers(
+    ask: Ask, settings: Settings, image_folder: Callable[[dict[str, str]], Path]
+) -> None:
+    handler = (
+        "import os\ndef handler(event, context):\n    return {'statusCode': 200, 'body': os.environ['PREDICTOR']}\n"
+    )
+    dockerfile = "FROM base AS build\nENV PREDICTOR=first\nFROM base\nENV HOME=/tmp \\\n    PREDICTOR=mine\n"
+    folder = image_folder({"handler.py": handler, "Dockerfile": dockerfile})
+    deploy.deploy(replace(settings, image=folder), silent)
+    assert ask().text == "mine"
+    (folder / "Dockerfile").write_text("FROM base\nARG WHICH\nENV PREDICTOR=$WHICH\n", "utf-8")
+    docker_context.content_tag.cache_clear()
+    with pytest.raises(SettingsError, match="which only a build can tell"):
+        deploy.deploy(replace(settings, image=folder), silent)
+    assert ask().text == "mine"
 
 
 def test_a_process_for_every_function(ask: Ask, settings: Settings) -> None:

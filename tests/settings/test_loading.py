@@ -228,3 +228,34 @@ def test_good_names_and_regions(name: str, region: str | None) -> None:
 def test_the_checkouts_own_image_is_the_default() -> None:
     assert (default_image() / "Dockerfile").is_file()
     assert (default_image() / "handler.py").is_file()
+
+
+def test_a_project_in_the_current_folder_is_the_image_unless_something_else_is_said(tmp_path: Path) -> None:
+    (tmp_path / "predictor.py").touch()
+    assert load({}, {}, tmp_path).image == tmp_path
+    assert "image" not in load({}, {}, tmp_path).given
+    assert load({"image": Path("other")}, {}, tmp_path).image == tmp_path / "other"
+    assert load({}, {"LAMBDACAP_IMAGE": "/other"}, tmp_path).image == Path("/other")
+    write(tmp_path, "image = 'third'")
+    assert load({}, {}, tmp_path).image == tmp_path / "third"
+
+
+def test_an_images_folder_is_none(tmp_path: Path) -> None:
+    for name in ("predictor.py", "handler.py", "Dockerfile"):
+        (tmp_path / name).touch()
+    assert load({}, {}, tmp_path).image == default_image()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file another user's")
+def test_another_users_predictor_is_not_run_in_our_name() -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from lambdacap.settings import load;"
+        "os.seteuid(4321); load({}, {}, Path(sys.argv[1]))"
+    )
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are for one user alone
+        folder = Path(name)
+        (folder / "predictor.py").touch()
+        os.chown(folder / "predictor.py", 1234, -1)
+        folder.chmod(0o755)
+        done = subprocess.run([sys.executable, "-c", code, name], capture_output=True, text=True, check=False)
+        assert "predictor.py belongs to another user" in done.stderr

@@ -40,7 +40,7 @@ def plan_table(changes: list[Change], estimate: Estimate) -> Table:
         table.add_row(change.kind, change.action, escape("\n".join(differences)))
     table.add_row()
     table.add_row(
-        "1,000 captions",
+        "1,000 predictions",
         f"${estimate.per_thousand:.4f}",
         f"{estimate.seconds:.2f} s at {estimate.memory} MB ({escape(estimate.duration)})",
     )
@@ -53,7 +53,7 @@ def plan_data(changes: list[Change], estimate: Estimate) -> dict[str, object]:
     return {
         "changes": [_change(change) for change in changes],
         "cost": {
-            "usd_per_1000_captions": estimate.per_thousand,
+            "usd_per_1000_predictions": estimate.per_thousand,
             "usd_per_idle_month": estimate.idle_month,
             **asdict(estimate),
         },

@@ -144,13 +144,21 @@ def start(site: Site, version: str, live: str | None) -> None:
     )
     payload = payload_of(answer)
     if answer.get("FunctionError"):
-        reason = payload.get("errorMessage", payload) if isinstance(payload, dict) else payload
+        reason = _told(payload)
         raise AwsError(
             f"version {version} of the function {site.name} fails when it starts: {reason}; "
             + (f"version {live} goes on answering" if live else "nothing has gone live"),
             operation="lambda:Invoke",
             hint=f"Its log is /aws/lambda/{site.name}; correct the image and deploy again.",
         )
+
+
+def _told(payload: object) -> object:
+    """What a function says of its failure: the exception, with its kind, since the text of many is but a word."""
+    if not isinstance(payload, dict):
+        return payload
+    kind, words = payload.get("errorType"), payload.get("errorMessage", payload)
+    return f"{kind}: {words}" if kind and not str(kind).startswith(("Runtime.", "Sandbox.")) else words
 
 
 def unhindered(site: Site, call: Callable[[], T]) -> T:

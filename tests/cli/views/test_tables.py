@@ -23,7 +23,7 @@ CHANGES = [
     Change("api", "keep", {}),
 ]
 ESTIMATE = Estimate(
-    table("eu-central-1", "x86_64"), 3008, 0.25, "the mean of 4 captions in its log", 2**30, "2 × 537 MB"
+    table("eu-central-1", "x86_64"), 3008, 0.25, "the mean of 4 predictions in its log", 2**30, "2 × 537 MB"
 )
 
 
@@ -37,8 +37,8 @@ def test_a_plan_tells_what_an_update_changes() -> None:
     words = text(plan_table(CHANGES, ESTIMATE))
     assert "memory: 128 → 3008" in words
     assert "environment: {'A': '[red]'} → {}" in words
-    assert "1,000 captions  $0.0159  0.25 s at 3008 MB (the mean of 4 captions in its log)" in words
-    assert "idle month      $0.1000  the image's storage (2 × 537 MB)" in words
+    assert "1,000 predictions  $0.0159  0.25 s at 3008 MB (the mean of 4 predictions in its log)" in words
+    assert "idle month         $0.1000  the image's storage (2 × 537 MB)" in words
     assert "(us-east-1, eu-central-1's may differ)" in words
     assert "policy" not in words  # of something new, everything is new
     json.dumps(plan_data(CHANGES, ESTIMATE))

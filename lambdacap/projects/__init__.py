@@ -1,0 +1,1 @@
+"""What a project's folder says, and the environment that it runs in on this machine."""
