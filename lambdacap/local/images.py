@@ -40,7 +40,7 @@ class Images:
         """By which Python the copy is run, None for lambdacap's own, and with which variables of the image's."""
         try:
             said = json.loads((self.path(name, tag) / RUNS).read_text("utf-8"))
-        except FileNotFoundError:  # of an earlier version
+        except FileNotFoundError:
             return None, {}
         return Path(said["python"]) if said["python"] else None, said["variables"]
 
@@ -69,8 +69,9 @@ class Images:
             for path, file in task(source, bundle).items():
                 (draft / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(file, draft / path)
-            runs = {"python": str(python) if python else None, "variables": dict(variables or {})}
-            (draft / RUNS).write_text(json.dumps(runs), "utf-8")
+            if python or variables:
+                runs = {"python": str(python) if python else None, "variables": dict(variables or {})}
+                (draft / RUNS).write_text(json.dumps(runs), "utf-8")
             draft.rename(target)
         os.utime(target)
 
