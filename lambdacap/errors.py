@@ -11,7 +11,8 @@
     ├── EngineError           no Docker engine, or it failed to build or push
     ├── LocalCloudError       the local cloud cannot start, stop or answer
     ├── ProjectError          a project's predictor cannot be served, or its requirements not be installed
-    ├── PhotoError            a file is no picture that can be sent
+    ├── InputError            what is to be sent is missing, unknown, or not what the model takes
+    │   └── PhotoError        a file is no picture that can be sent
     ├── ModelError            weights or a bundle are missing, broken or not what they should be
     └── CallError             the deployed API could not be called or refused
 
@@ -84,7 +85,11 @@ class ProjectError(LambdacapError):
     """A project's predictor cannot be served, or what it requires cannot be installed."""
 
 
-class PhotoError(LambdacapError):
+class InputError(LambdacapError):
+    """An input of `invoke` is missing, unknown or not what the model takes, or its answer has no place to go."""
+
+
+class PhotoError(InputError):
     """A file is not there or is no picture that can be sent."""
 
 

@@ -111,31 +111,38 @@ def forwarded(upstream: str, asked: Asked) -> Reply:
 
 @dataclass
 class Server:
-    """Gives its `answers` in turn, the last one for ever; keeps what it was `asked`."""
+    """Gives its `answers` in turn, the last one for ever; keeps what it was `asked`.
+
+    Who asks for its description gets that, apart from the script.
+    """
 
     url: str
     answers: list[Answer]
+    description: Answer
     asked: list[Asked] = field(default_factory=list)
     closing: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
-def serving(*answers: Answer) -> Iterator[Server]:
+def serving(*answers: Answer, description: Answer | None = None) -> Iterator[Server]:
     """A server on a free port of 127.0.0.1."""
+    absent = Answer(403, b'{"message": "Missing Authentication Token"}')
 
     class Scripted(Handler):
         protocol_version = "HTTP/1.0"  # a connection for each request
 
         def respond(self, asked: Asked) -> None:
-            server.asked.append(asked)
-            answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
+            answer = server.description
+            if not asked.path.endswith("/openapi.json"):
+                server.asked.append(asked)
+                answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
             if answer.delay and server.closing.wait(answer.delay):
                 return
             date = self.date_time_string(time.time() + answer.ahead)
             self.send(Reply(answer.status, [("Date", date), ("Content-Type", answer.media_type)], answer.body))
 
     with listening(Scripted) as url:
-        server = Server(f"{url}/", list(answers))
+        server = Server(f"{url}/", list(answers), description or absent)
         try:
             yield server
         finally:

@@ -14,11 +14,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lambdacap.cli.console import Console, visible
+from lambdacap.cli.views.answers import line, shown
 from lambdacap.cli.views.tables import bundle_table
 from lambdacap.client.attention import figure, panels, strips
+from lambdacap.client.contract import CAPTIONER
 from lambdacap.client.http import Client
 from lambdacap.client.many import Outcome
 from lambdacap.client.photo import Photo, prepare
+from lambdacap.client.request import request
 from lambdacap.client.results import Results
 from lambdacap.deployment.record import Deployment, Records, remembered
 from lambdacap.errors import LambdacapError
@@ -66,16 +69,26 @@ BODIES = ANSWERS | JSON | st.binary(max_size=20)
 
 @fuzz
 @given(status=st.sampled_from((200, 201, 302, 400, 403, 413, 418, 502)), content=BODIES)
-def test_an_answer_of_the_api(status: int, content: Any, api: Server, photo: Photo, tmp_path: Path) -> None:  # noqa: ANN401
+def test_an_answer_of_the_api(
+    status: int,
+    content: Any,  # noqa: ANN401
+    api: Server,
+    photo: Photo,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
     api.answers[:] = [Answer(status, body)]
     outcome = Outcome(Path("photo.png"))
     try:
         with Client(api.url) as client:
-            answer = client.caption(photo, {})
-        outcome = Outcome(Path("photo.png"), answer)
+            answer = client.send(request(CAPTIONER, {"photo": photo}, "photo.png"))
+        outcome = Outcome(Path("photo.png"), answer, captions=True)
         assert isinstance(outcome.data()["photo"], str)
-        drawn = panels(photo, answer)
+        Console().result(shown(outcome), outcome.data())
+        Console().line(line(outcome), outcome.data())
+        assert not OBEYED & set(capsys.readouterr().out)
+        drawn = panels(photo, answer.value if isinstance(answer.value, dict) else {})
         figure(drawn)
         list(strips(drawn, 3))
     except LambdacapError as error:

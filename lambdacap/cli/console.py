@@ -121,6 +121,13 @@ class Console:
                 wide.print(plain)
             sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
 
+    def raw(self, content: bytes) -> None:
+        """A file's bytes on stdout, which is no terminal."""
+        self._clear()
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+
     def address(self, url: str, data: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
         """`result` for a URL: to click on, where stdout is a terminal that can."""
         # What is no address of ASCII is none to click on.
@@ -211,6 +218,9 @@ class Console:
             # Redirected, stdout's lines would go to stderr.
             self._bar = Bar(*columns, console=self._err, transient=True, auto_refresh=False, redirect_stdout=False)
             self._bar.add_task(title, total=total)
+            if self._status is not None:  # of two at a time, each would draw the other
+                self._status.stop()
+                self._status = None
         self._bar.start()  # again, after a line was printed
         self._bar.update(self._bar.task_ids[0], description=title, completed=done, refresh=True)
 

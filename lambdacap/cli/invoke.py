@@ -1,170 +1,130 @@
-"""`lambdacap invoke`: one photo or thousands."""
+"""`lambdacap invoke`: one input or thousands, of whatever the model takes."""
 
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lambdacap.cli.console import Console, visible
+from lambdacap.cli.console import Console
 from lambdacap.cli.options import command
-from lambdacap.events import Counted, Finished, Progress, Started
 from lambdacap.settings import Settings
 
 if TYPE_CHECKING:
-    from lambdacap.client.http import Client
-    from lambdacap.client.many import Caption, Outcome
+    from lambdacap.cli.attention import Drawing
+    from lambdacap.client.contract import Contract
+    from lambdacap.client.inputs import Given
 
-DEMO_MODEL = "lambdacap-demo"
-"""What the demo model calls itself."""
-Draw = Callable[[Path, dict[str, Any]], None]
-"""Draws where the model looked, for one photo and its answer, if that was asked for."""
+NOTHING = "nothing is to be sent: name a FILE, or an input by -i NAME=VALUE"
 
 
 @command
 def invoke(
     configure: Callable[..., Settings],
     console: Console,
-    photos: Annotated[
-        list[Path],
-        typer.Argument(help="Pictures to caption, and folders of them; - is what is piped in.", metavar="PHOTO"),
-    ],
-    beam: Annotated[int, typer.Option(help="Candidates that the search keeps.", metavar="N", min=1, max=10)] = 3,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Files for the first input, or folders of them; - is what is piped in.", metavar="[FILE]..."
+        ),
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-i", "--input", help="An input by its name; @FILE is a file's content, @- what is piped in.",
+            metavar="NAME=VALUE",
+        ),
+    ] = None,
+    beam: Annotated[
+        int | None, typer.Option(help="Captioner: candidates that the search keeps.", metavar="N", min=1, max=10)
+    ] = None,
     attention: Annotated[
         Path | None,
-        typer.Option(help="Draw where the model looked for each word; - draws in the terminal.", metavar="FILE"),
+        typer.Option(help="Captioner: draw where it looked for each word; - in the terminal.", metavar="FILE"),
     ] = None,
     original: Annotated[
-        bool, typer.Option("--original", help="Send files as they are: neither shrunk nor freed of EXIF.")
+        bool, typer.Option("--original", help="Send photos as they are: neither shrunk nor freed of EXIF.")
     ] = False,
-    concurrency: Annotated[int, typer.Option(help="Photos that are sent at a time.", metavar="N", min=1, max=100)] = 4,
+    concurrency: Annotated[int, typer.Option(help="Files that are sent at a time.", metavar="N", min=1, max=100)] = 4,
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", help="Keep answers in this file, too; photos answered there are skipped.", metavar="JSONL"
+            "-o",
+            "--output",
+            help="Where a picture or file is written that is the answer, or a folder for many; of other answers, a "
+            "file of JSON lines: what is answered there is skipped.",
+            metavar="FILE",
         ),
     ] = None,
-) -> None:
-    """Send photos to the API and print their captions."""
-    from lambdacap.cli.attention import Drawing
-    from lambdacap.client import photo
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files that are there.")] = False,
+) -> None:  # fmt: skip
+    """Send inputs to the API and print its answers."""
+    from lambdacap.cli.answering import Call, many, one
+    from lambdacap.cli.destination import settle
+    from lambdacap.client import inputs as given
     from lambdacap.client.http import Client
-    from lambdacap.client.many import Outcome
+    from lambdacap.errors import UsageError
+    from lambdacap.events import Progress, Started
     from lambdacap.operations.access import pass_for
     from lambdacap.operations.status import locate
 
+    typed = given.assignments(inputs or [])
+    named = files or []
+    if not typed and not named:
+        raise UsageError(NOTHING, hint="`lambdacap invoke --help` says more.")
+    given.check_files(named)
     settings = configure()
-    files = photo.collect(photos)
-    # A bad photo is told before anything is asked; among many it is only one of them.
-    only = photo.prepare(files[0], original=original) if files == photos and len(files) == 1 and not output else None
-    drawing = Drawing(attention, files) if attention else None
     deployment = locate(settings)
     auth = pass_for(settings, deployment)
 
     def waiting(reason: str, seconds: float) -> None:
         console.report(Progress("invoke", f"{reason}, again in {seconds:.0f} s"))
 
-    def client() -> Client:
-        # Callers that were refused together should not come back together.
-        jitter = (lambda: 1.0) if only else lambda: random.uniform(0.5, 1.0)  # noqa: S311
+    def client(jitter: Callable[[], float] = lambda: 1.0) -> Client:
         return Client(deployment.url or "", auth=auth, waiting=waiting, jitter=jitter)
 
-    options = {"beam": str(beam)} | ({"attention": "1"} if drawing else {})
-
-    def draw(path: Path, answer: dict[str, Any]) -> None:
-        if drawing:
-            drawing.draw(console, path, photo.prepare(path, original=original), answer)
-
-    if only:
-        console.report(Started("invoke", f"captioning {files[0]}"))
-        with client() as api:
-            answer = api.caption(only, options)
-        draw(files[0], answer)
-        _tell_demo(console, answer)
-        outcome = Outcome(files[0], answer)
-        console.result(visible(answer["caption"], lines=False), outcome.data())
-        return
-
-    def caption() -> Caption:
-        api = client()
-        return lambda path: api.caption(photo.prepare(path, original=original), options)
-
-    _many(console, files, caption, draw, concurrency, output)
+    with client() as api:
+        console.report(Started("invoke", "asking what the model takes"))
+        contract = api.describe()
+        typed += of_captioner(contract, beam, attention)
+        paths = given.collect(named, contract)
+        shared = given.given(contract, typed, file=bool(paths), original=original)
+        drawing = _drawing(attention, paths)
+        goal = settle(contract, output, paths, overwrite=overwrite, as_json=console.json_output)
+        call = Call(contract, shared, goal.accept, original=original)
+        if paths == named and len(paths) < 2 and not goal.lines:
+            one(console, api, call, paths[0] if paths else None, goal, drawing)
+            return
+    # Callers that were refused together should not come back together.
+    callers = lambda: client(lambda: random.uniform(0.5, 1.0))  # noqa: E731, S311
+    many(console, callers, call, paths, goal, drawing, concurrency)
 
 
-def _tell_demo(console: Console, answer: Mapping[str, Any]) -> None:
-    """Say who answers, when it is the model that knows next to nothing."""
-    if answer.get("model") == DEMO_MODEL:
-        console.note("the demo model answers, which only knows painted scenes: `lambdacap demo scene.jpg` paints one")
+def of_captioner(contract: Contract, beam: int | None, attention: Path | None) -> list[Given]:
+    """What the captioner's own options give. Raises `InputError` for a model that has no such inputs."""
+    from lambdacap.client.check import taken
+    from lambdacap.errors import InputError
+
+    options: list[tuple[str, Any, str]] = [
+        ("beam", beam, str(beam)),
+        ("attention", attention, "1"),
+    ]
+    found = []
+    for name, value, text in options:
+        if value is None:
+            continue
+        if not contract.free and name not in contract.parameters:
+            raise InputError(f"--{name} is for captioners: this model has no input {name}", hint=taken(contract))
+        found.append((name, text))
+    return found
 
 
-def _many(
-    console: Console,
-    files: list[Path],
-    caption: Callable[[], Caption],
-    draw: Draw,
-    concurrency: int,
-    output: Path | None,
-) -> None:
-    """Lines in the order of the photos; in the file in the order of the answers, so that none is lost."""
-    from lambdacap.client import many
-    from lambdacap.client.results import Results
-    from lambdacap.client.source import is_piped
-    from lambdacap.errors import CallError
+def _drawing(attention: Path | None, paths: list[Path]) -> Drawing | None:
+    if attention is None:
+        return None
+    from lambdacap.cli.attention import Drawing
 
-    began, failed, printed = time.monotonic(), 0, 0
-    first: dict[str, Any] | None = None
-    ready: dict[int, Outcome] = {}
-    with ExitStack() as stack:
-        results = stack.enter_context(Results(output)) if output else None
-        todo = [path for path in files if results is None or is_piped(path) or str(path) not in results.answered]
-        if len(todo) < len(files):
-            console.note(f"{len(files) - len(todo)} of {len(files)} photos are answered in {output} already")
-        # Whatever ends the run: what was answered is printed.
-        stack.callback(_print_all, console, ready, draw)
-        console.report(Counted("invoke", "captioning", 0, len(todo)))
-        for done, (place, outcome) in enumerate(many.run(todo, caption, concurrency), 1):
-            if results:
-                results.add(outcome.data())
-            failed += outcome.error is not None
-            first = first or outcome.answer or None
-            ready[place] = outcome
-            while printed in ready:
-                _print(console, ready.pop(printed), draw)
-                printed += 1
-            console.report(Counted("invoke", "captioning", done, len(todo)))
-    if first is not None:
-        _tell_demo(console, first)
-    seconds = time.monotonic() - began
-    if todo:
-        console.note(f"{len(todo) - failed} of {len(todo)} photos captioned in {seconds:.1f} s")
-    if failed:
-        raise CallError(
-            f"{failed} of {len(todo)} photos got no caption",
-            hint=f"The same command tries {'it' if failed == 1 else 'them'} again, and nothing else."
-            if output
-            else "With --output FILE the same command goes on where it was, and tries only the failed ones again.",
-        )
-
-
-def _print_all(console: Console, outcomes: dict[int, Outcome], draw: Draw) -> None:
-    for place in sorted(outcomes):
-        _print(console, outcomes[place], draw)
-
-
-def _print(console: Console, outcome: Outcome, draw: Draw) -> None:
-    from lambdacap.errors import PhotoError
-
-    path, error = outcome.photo, outcome.error
-    if error:
-        message = error.message.removeprefix(f"{path.name}: ")
-        console.report(Finished("photo", "failed", message if isinstance(error, PhotoError) else f"{path}: {message}"))
-        console.line(None, outcome.data())
-    else:
-        draw(path, outcome.answer)
-        console.line(f"{path}: {outcome.answer['caption']}", outcome.data())
+    return Drawing(attention, paths)

@@ -1,4 +1,4 @@
-"""The deployed API from the caller's side: post a photo, wait out a cold start."""
+"""The deployed API from the caller's side: ask what it takes, post inputs, wait out a cold start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase
 
+from lambdacap.client.answer import Answer, truncated
+from lambdacap.client.contract import CAPTIONER, JSON, Contract, read
 from lambdacap.client.photo import Photo
+from lambdacap.client.request import Request
+from lambdacap.client.source import File
 from lambdacap.errors import CallError, LocalCloudError
 
 CONNECT_TIMEOUT = 10.0
@@ -21,6 +25,12 @@ PATIENCE = 120.0
 REFUSED = 15.0
 """Seconds that the gateway's own 500 may take: so it words that Lambda runs as many executions as it may, which passes
 soon, and also that it may not call the function, which does not."""
+LARGEST = 16_000_000
+"""Bytes of an answer: Lambda hands on 6 MB, the gateway 10."""
+DESCRIPTION = "openapi.json"
+_GOOD = 200
+_UNDESCRIBED = (403, 404)
+"""What the gateway says where a deployment of before has no description."""
 USED_UP = "quota"
 """The code of a `CallError` that every call of the day will get."""
 _TEMPORARY = {429, 503, 504}
@@ -61,16 +71,34 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._session.close()
 
-    def caption(self, photo: Photo, options: Mapping[str, str]) -> dict[str, Any]:
-        """The API's answer for `photo`; `options` go into the query.
+    def describe(self) -> Contract:
+        """What the API takes and gives. Raises `CallError` when it does not say so in a way that can be followed."""
+        answer = self._patiently(lambda: self._ask("GET", f"{self.url.rstrip('/')}/{DESCRIPTION}"))
+        if answer.status_code in _UNDESCRIBED:
+            return CAPTIONER
+        if answer.status_code != _GOOD:
+            raise _refusal(answer, DESCRIPTION)
+        return read(_content(answer), self.url)
+
+    def send(self, request: Request) -> Answer:
+        """The API's answer.
 
         Raises `CallError` with the API's own words when it refuses, and when it stays busy or silent.
         """
+        headers = {"Content-Type": request.media_type, "Accept": request.accept}
+        answer = self._patiently(
+            lambda: self._ask("POST", self.url, data=request.body, params=request.query, headers=headers)
+        )
+        if answer.status_code != _GOOD:
+            raise _refusal(answer, request.name)
+        return _read(answer, request)
+
+    def _patiently(self, ask: Callable[[], requests.Response]) -> requests.Response:
         start, pause = self._clock(), 1.0
         while True:
-            answer = self._post(photo, options)
+            answer = ask()
             if self._clock() - start + pause > _patience(answer):
-                return self._read(answer, photo)
+                return answer
             share = pause * self._jitter()
             self._waiting(f"HTTP {answer.status_code}", share)
             self._sleep(share)
@@ -78,18 +106,21 @@ class Client:
 
     def exchange(self, photo: Photo, options: Mapping[str, str]) -> requests.Response:
         """One answer as it comes, whatever it is: for those who measure. Raises `CallError` without an answer."""
-        return self._post(photo, options)
+        headers = {"Content-Type": photo.media_type, "Accept": "application/json"}
+        return self._ask("POST", self.url, data=photo.content, params=options, headers=headers)
 
-    def _post(self, photo: Photo, options: Mapping[str, str]) -> requests.Response:
+    def _ask(self, method: str, url: str, **more: Any) -> requests.Response:  # noqa: ANN401 - as requests takes it
         try:
-            return self._session.post(
-                self.url,
-                data=photo.content,
-                params=options,
-                headers={"Content-Type": photo.media_type, "Accept": "application/json"},
+            with self._session.request(
+                method,
+                url,
                 timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
                 allow_redirects=False,  # the gateway has none, and nobody else gets the key
-            )
+                stream=True,
+                **more,
+            ) as answer:
+                _load(answer)
+                return answer
         except requests.ConnectionError as error:
             if self._here:
                 raise LocalCloudError(
@@ -111,36 +142,60 @@ class Client:
                 hint="Try again; `lambdacap status` says whether the deployment is healthy.",
             ) from error
 
-    def _read(self, answer: requests.Response, photo: Photo) -> dict[str, Any]:
-        content = _content(answer)
-        if answer.ok and isinstance(content, dict) and isinstance(content.get("caption"), str):
-            return {**content, "truncated": True} if photo.truncated else content
-        error = content.get("error") if isinstance(content, dict) else None
-        if isinstance(error, dict):
-            raise CallError(
-                f"{photo.name}: {_brief(error.get('message', 'refused'))}",
-                status=answer.status_code,
-                code=_brief(error.get("code", "")),
-            )
-        if _used_up(answer):
-            raise CallError(
-                "the API key's quota of today is used up",
-                status=answer.status_code,
-                code=USED_UP,
-                hint="It begins anew tomorrow, by UTC. `lambdacap deploy --quota N` raises it.",
-            )
-        words = content.get("message") if isinstance(content, dict) else None
-        if answer.ok:
-            raise CallError(
-                f"{photo.name}: the API answered {answer.status_code} without a caption",
-                status=answer.status_code,
-                hint="Is it this project's model that answers there? `lambdacap status` tells what is deployed.",
-            )
-        raise CallError(
-            f"{photo.name}: the API answered {answer.status_code} {_brief(words or answer.reason or '')}".rstrip(),
+
+def _refusal(answer: requests.Response, name: str) -> CallError:
+    content = _content(answer)
+    error = content.get("error") if isinstance(content, dict) else None
+    if isinstance(error, dict):
+        return CallError(
+            f"{name}: {_brief(error.get('message', 'refused'))}",
             status=answer.status_code,
-            hint=_HINTS.get(answer.status_code, "`lambdacap status` says whether the deployment is healthy."),
+            code=_brief(error.get("code", "")),
         )
+    if _used_up(answer):
+        return CallError(
+            "the API key's quota of today is used up",
+            status=answer.status_code,
+            code=USED_UP,
+            hint="It begins anew tomorrow, by UTC. `lambdacap deploy --quota N` raises it.",
+        )
+    words = content.get("message") if isinstance(content, dict) else None
+    return CallError(
+        f"{name}: the API answered {answer.status_code} {_brief(words or answer.reason or '')}".rstrip(),
+        status=answer.status_code,
+        hint=_HINTS.get(answer.status_code, "`lambdacap status` says whether the deployment is healthy."),
+    )
+
+
+def _load(answer: requests.Response) -> None:
+    """Read all of an answer, if that has an end. Raises `CallError`."""
+    content = bytearray()
+    for piece in answer.iter_content(1 << 16):
+        content += piece
+        if len(content) > LARGEST:
+            raise CallError(
+                f"the answer of {answer.url} has more than {LARGEST / 1e6:.0f} MB, which the gateway never sends",
+                hint="Is it a deployment of lambdacap that answers there?",
+            )
+    answer._content = bytes(content)  # what `answer.content` gives from now on
+
+
+def _read(answer: requests.Response, request: Request) -> Answer:
+    """What a good answer holds. Raises `CallError` for one that is not what it says it is."""
+    kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()[:100]
+    if request.wants_file or kind not in (JSON, "", "text/plain", "text/html"):
+        return Answer(file=File(request.name, answer.content, kind or "application/octet-stream"))
+    if kind == "text/plain":
+        return Answer(answer.content.decode("utf-8", "replace"))
+    try:
+        value = answer.json()
+    except (ValueError, RecursionError) as error:
+        raise CallError(
+            f"{request.name}: the API answered {answer.status_code} with what is no JSON",
+            status=answer.status_code,
+            hint="Is it this project's model that answers there? `lambdacap status` tells what is deployed.",
+        ) from error
+    return Answer(value, truncated=truncated(value))
 
 
 def _content(answer: requests.Response) -> Any:  # noqa: ANN401 - whatever JSON can hold
@@ -172,7 +227,7 @@ def _patience(answer: requests.Response) -> float:
 _HINTS = {
     403: "There is no such API any more, or it wants a key or a signature: `lambdacap status` tells.",
     404: "There is no such API any more: `lambdacap status` tells.",
-    413: "The photo is too large for the gateway; without --original it is shrunk.",
+    413: "What is sent is too large for the gateway; photos are shrunk without --original.",
     429: "Too many callers at once; try again in a minute.",
     500: "The gateway could not start the function: too many calls at once (the account's limit), or no permission, "
     "which `lambdacap status` shows.",

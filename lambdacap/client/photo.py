@@ -11,13 +11,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from lambdacap import children
 from lambdacap.client import metadata
-from lambdacap.client.source import read
+from lambdacap.client.source import File, load
 from lambdacap.errors import PhotoError
 from lambdacap.settings import default_image
 
@@ -42,67 +41,26 @@ READABLE = "Send a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC file."
 
 
 @dataclass(frozen=True)
-class Photo:
+class Photo(File):
     """What is sent: the encoded picture and its media type."""
 
-    name: str
-    content: bytes
-    media_type: str
     truncated: bool = False
     """Whether it was drawn anew from a file that breaks off, which cannot be seen any more."""
 
 
-def collect(paths: Iterable[Path]) -> list[Path]:
-    """The files among `paths`, and the photos in the folders among them and below, by name.
+def prepare(path: Path, *, original: bool = False, most: int = LIMIT) -> Photo:
+    """Read `path`; make it upright, of at most so many bytes, and free of EXIF.
 
-    Raises `PhotoError` for a folder without any.
+    `original` leaves all that: the file is sent as it is. Raises `InputError` when it is missing, and `PhotoError` when
+    it is no picture.
     """
-    files: list[Path] = []
-    for path in paths:
-        if not path.is_dir():
-            files.append(path)
-            continue
-        inside = sorted(_photos(path))
-        if not inside:
-            raise PhotoError(f"there are no photos in the folder {path}", hint=f"Looked for {_names()}.")
-        files += inside
-    return files
-
-
-def _photos(folder: Path) -> Iterator[Path]:
-    """Those in a folder and below, in linked folders too, each of which is searched once."""
-    searched: set[Path] = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        real = Path(place).resolve()
-        if real in searched:
-            folders.clear()
-            continue
-        searched.add(real)
-        for name in names:
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
-                yield Path(place, name)
-
-
-def prepare(path: Path, *, original: bool = False) -> Photo:
-    """Read `path`; make it upright, small enough for the gateway, and free of EXIF.
-
-    `original` leaves all that: the file is sent as it is. Raises `PhotoError` when it is missing or no picture.
-    """
-    try:
-        content = read(path)
-    except FileNotFoundError as error:
-        # A path has lost one of an address's slashes.
-        address = str(path).startswith(("http:/", "https:/"))
-        hint = "Photos are sent from this machine: download it first." if address else ""
-        raise PhotoError(f"there is no file {path}", hint=hint) from error
-    except OSError as error:
-        raise PhotoError(f"{path} cannot be read: {error.strerror}") from error
+    content = load(path)
     if original:
         return Photo(path.name, content, metadata.media_type(content) or "image/x-unknown")
     kept = metadata.stripped(content)
-    if kept is not None and kept.upright and kept.pixels <= _most(kept.media_type) and len(kept.content) <= LIMIT:
+    if kept is not None and kept.upright and kept.pixels <= _most(kept.media_type) and len(kept.content) <= most:
         return Photo(path.name, kept.content, kept.media_type)
-    drawn, truncated = draw(content, path)
+    drawn, truncated = draw(content, path, most=most)
     return Photo(path.name, drawn, "image/jpeg", truncated)
 
 
@@ -110,12 +68,12 @@ def _most(media_type: str) -> int:
     return PIXELS if media_type == "image/jpeg" else OTHER_PIXELS
 
 
-def draw(content: bytes, path: Path | str, side: int = SIDE) -> tuple[bytes, bool]:
+def draw(content: bytes, path: Path | str, side: int = SIDE, most: int = LIMIT) -> tuple[bytes, bool]:
     """A JPEG of what a person sees in a file, `side` pixels at most, and whether the file breaks off.
 
     Raises `PhotoError`; `path` is how it calls the file.
     """
-    command = children.python("serving.draw", side, LIMIT, MOST)
+    command = children.python("serving.draw", side, most, MOST)
     environment = children.environment(os.environ, [default_image()])
     try:
         done = subprocess.run(
@@ -132,7 +90,3 @@ def draw(content: bytes, path: Path | str, side: int = SIDE) -> tuple[bytes, boo
     if "refused" in said:
         raise PhotoError(f"{path} is not a picture that can be read: {said['refused']}", hint=READABLE)
     return drawn, bool(said["truncated"])
-
-
-def _names() -> str:
-    return ", ".join(sorted(suffix.removeprefix(".") for suffix in SUFFIXES))

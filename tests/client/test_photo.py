@@ -13,8 +13,8 @@ import pytest
 from PIL import Image, ImageOps
 from serving import colour
 
-from lambdacap.client.photo import LIMIT, collect, prepare
-from lambdacap.errors import PhotoError
+from lambdacap.client.photo import LIMIT, prepare
+from lambdacap.errors import InputError, PhotoError
 from tests.image.samples import turned
 
 ORIENTATION = 0x0112
@@ -74,27 +74,27 @@ def test_the_content_counts_not_the_name(tmp_path: Path) -> None:
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(PhotoError, match=r"there is no file .*gone\.jpg"):
+    with pytest.raises(InputError, match=r"there is no file .*gone\.jpg"):
         prepare(tmp_path / "gone.jpg")
 
 
 def test_an_address(tmp_path: Path) -> None:
-    with pytest.raises(PhotoError) as failed:
+    with pytest.raises(InputError) as failed:
         prepare(Path("https://example.com/photo.jpg"))
     assert "download it first" in failed.value.hint
-    with pytest.raises(PhotoError) as failed:
+    with pytest.raises(InputError) as failed:
         prepare(tmp_path / "gone.jpg")
     assert not failed.value.hint
 
 
 def test_a_directory(tmp_path: Path) -> None:
-    with pytest.raises(PhotoError, match="cannot be read: Is a directory"):
+    with pytest.raises(InputError, match="cannot be read: Is a directory"):
         prepare(tmp_path)
 
 
 def test_a_path_through_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(PhotoError, match="cannot be read: Not a directory"):
+    with pytest.raises(InputError, match="cannot be read: Not a directory"):
         prepare(tmp_path / "file" / "photo.jpg")
 
 
@@ -173,18 +173,6 @@ def test_deep_grey_keeps_its_shades(mode: str, tmp_path: Path) -> None:
     with Image.open(io.BytesIO(prepare(path).content)) as sent:
         row = np.asarray(sent)[32, :, 0].astype(float)
     assert np.abs(row - np.linspace(0, 255, 64)).max() < 8
-
-
-def test_folders_are_searched_for_photos(tmp_path: Path) -> None:
-    for name in ("b.jpg", "a.PNG", "below/deeper/c.heic", "notes.txt", ".hidden.jpg"):
-        path = tmp_path / "photos" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    folder, file = tmp_path / "photos", tmp_path / "notes.txt"
-    assert collect([file, folder]) == [file, folder / "a.PNG", folder / "b.jpg", folder / "below/deeper/c.heic"]
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(PhotoError, match=r"no photos in the folder .*empty"):
-        collect([folder, tmp_path / "empty"])
 
 
 def test_a_large_turned_photo_is_shrunk_and_upright(tmp_path: Path) -> None:
@@ -284,15 +272,3 @@ def test_no_program_is_started_for_a_picture(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(PhotoError, match="PostScript, which is not supported"):
         prepare(path)
     assert not told.exists()
-
-
-def test_every_name_that_photos_have_is_taken_and_linked_folders_too(tmp_path: Path) -> None:
-    folder, elsewhere = tmp_path / "photos", tmp_path / "elsewhere"
-    for name in ("a.jfif", "b.HIF", "c.txt"):
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).touch()
-    elsewhere.mkdir()
-    (elsewhere / "d.jpg").touch()
-    (folder / "linked").symlink_to(elsewhere)
-    (elsewhere / "back").symlink_to(folder)  # a circle
-    assert collect([folder]) == [folder / "a.jfif", folder / "b.HIF", folder / "linked" / "d.jpg"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lambdacap.client.source import STDIN, is_piped, read
-from lambdacap.errors import PhotoError
+from lambdacap.errors import InputError
 
 
 def test_a_file_is_read_and_a_pipe_only_once(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_a_file_is_read_and_a_pipe_only_once(tmp_path: Path) -> None:
 def test_what_would_wait_or_never_end_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero")):
-        with pytest.raises(PhotoError, match="is no file"):
+        with pytest.raises(InputError, match="is no file"):
             read(path)
     with pytest.raises(IsADirectoryError):
         read(tmp_path)
