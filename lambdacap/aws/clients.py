@@ -7,6 +7,7 @@ The only module that makes boto3 clients. botocore itself retries throttling, 5x
 from __future__ import annotations
 
 import os
+import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -216,6 +217,8 @@ def connect(*, region: str | None, profile: str | None, endpoint: str | None, se
             raise not_enabled(aws.region) from error
         raise
     aws.account, aws.caller = identity["Account"], identity["Arn"]
+    if not re.fullmatch(r"[0-9]{12}", aws.account):  # it becomes a folder's name
+        raise AwsError(f"AWS tells of an account {aws.account!r:.40}, which is none", operation=aws.operation)
     return aws
 
 

@@ -26,7 +26,7 @@ def complain(error: BaseException, *, as_json: bool = False, debug: bool = False
     if debug:
         import traceback
 
-        sys.stderr.writelines(traceback.format_exception(error))
+        sys.stderr.writelines(map(visible, traceback.format_exception(error)))
     if isinstance(error, BrokenPipeError):
         return UNHEARD  # nobody is there to be told
     kind, message, hint, code = _told(error)

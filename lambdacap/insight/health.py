@@ -159,8 +159,9 @@ def _api(site: Site, status: Status) -> Api | None:
     gateway, api = site.aws.apigateway, state.identity["id"]
     stage = gateway.get_stage(restApiId=api, stageName=STAGE)
     setting: Any = stage.get("methodSettings", {}).get("*/*", {})
-    (root,) = [r for r in gateway.get_resources(restApiId=api, embed=["methods"])["items"] if r["path"] == "/"]
-    method: Any = root.get("resourceMethods", {}).get("POST", {})
+    paths = gateway.get_resources(restApiId=api, embed=["methods"])["items"]
+    roots = [resource.get("resourceMethods", {}) for resource in paths if resource["path"] == "/"]
+    method: Any = roots[0].get("POST", {}) if roots else {}
     auth = "key" if method.get("apiKeyRequired") else str(method.get("authorizationType", "NONE"))
     plan = status.states.get(UsagePlan.kind)
     quota: Any = plan.properties.get("daily quota") if plan else None

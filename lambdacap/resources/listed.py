@@ -22,7 +22,7 @@ def listed(site: Site) -> list[str]:
 
 def _is_there(site: Site, arn: str) -> bool:
     """Whether `arn` exists. What nobody here knows how to look up, or may not see, counts as there."""
-    service, resource = arn.split(":", 5)[2], arn.split(":", 5)[5]
+    service, resource = [*arn.split(":", 5), *[""] * 5][2:6:3]
     for kind, pattern, look in _LOOKS:
         if kind == service and (match := re.fullmatch(pattern, resource)):
             try:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import Any
 
+from lambdacap.aws.answer import Answer, document
 from lambdacap.aws.clients import found
 from lambdacap.errors import AwsError
 from lambdacap.resources.resource import Site
@@ -37,6 +38,16 @@ def settle(site: Site, tag: str, digest: str) -> str:
     pushes an index. The blobs are the same either way. Raises `AwsError` for what no manifest makes runnable.
     """
     name = f"{site.name}:{tag}"
+    try:
+        return _settled(site, name, tag, digest)
+    except (AttributeError, LookupError, TypeError) as error:
+        raise AwsError(
+            f"the manifest of {name} in ECR cannot be read: {error}",
+            hint="Delete that tag in ECR, and let lambdacap build and push it.",
+        ) from error
+
+
+def _settled(site: Site, name: str, tag: str, digest: str) -> str:
     original = _read(site, {"imageDigest": digest})
     manifest = original
     if "manifests" in original:
@@ -86,8 +97,13 @@ def _read(site: Site, image: Any) -> dict[str, Any]:  # noqa: ANN401 - boto3's i
         raise AwsError(
             f"the image {image['imageDigest']} is gone from {site.name} in ECR", hint="Run the same command again."
         )
-    manifest: dict[str, Any] = json.loads(answer["images"][0]["imageManifest"])
-    return manifest
+    manifest = document(answer["images"][0]["imageManifest"])
+    if not isinstance(manifest, dict):
+        raise AwsError(
+            f"the image {image['imageDigest']} in ECR has no manifest that can be read",
+            hint="Delete it in ECR, and let lambdacap build and push it.",
+        )
+    return Answer(manifest, "BatchGetImage")
 
 
 def _replace(site: Site, tag: str, manifest: dict[str, Any]) -> str:

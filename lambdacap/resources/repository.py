@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from urllib.parse import urlsplit
 
+from lambdacap.aws.answer import document
 from lambdacap.aws.clients import found
 from lambdacap.resources.resource import Change, Properties, Resource, Site, State, check_owner
 
@@ -21,7 +22,7 @@ class Repository(Resource):
             return None
         check_owner(site, f"the ECR repository {site.name}", {tag["Key"]: tag["Value"] for tag in answer["tags"]})
         policy = found(lambda: ecr.get_repository_policy(repositoryName=site.name), "RepositoryPolicyNotFoundException")
-        return State(identity, {"policy": json.loads(policy["policyText"]) if policy else None})
+        return State(identity, {"policy": document(policy["policyText"]) if policy else None})
 
     def wanted(self, site: Site) -> Properties:
         return {"policy": pull_policy(site)}

@@ -6,6 +6,7 @@ import json
 from typing import Any
 from urllib.parse import unquote
 
+from lambdacap.aws.answer import document
 from lambdacap.aws.clients import found
 from lambdacap.resources.log_group import log_group_name
 from lambdacap.resources.resource import Change, Properties, Resource, Site, State, check_owner
@@ -108,4 +109,4 @@ def _or_gone(call: Any) -> Any:  # noqa: ANN401 - a list of whatever `call` list
 
 
 def _document(policy: Any) -> object:  # noqa: ANN401 - botocore decodes it, other clients leave it URL-encoded
-    return json.loads(unquote(policy)) if isinstance(policy, str) else policy
+    return document(unquote(policy)) if isinstance(policy, str) else policy

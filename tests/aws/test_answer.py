@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambdacap.aws.clients import LOCAL_KEY, Aws, found, translated
+from lambdacap.aws.answer import document
+from lambdacap.aws.clients import LOCAL_KEY, Aws, connect, found, translated
 from lambdacap.deployment.record import Deployment
 from lambdacap.errors import AwsError, LambdacapError
 from lambdacap.events import silent
@@ -128,3 +129,44 @@ def test_a_missing_field_is_named_and_others_are_as_they_were(server: Server, si
     with pytest.raises(AwsError, match="the answer to GetFunction lacks MemorySize") as caught:
         found(lambda: answer["Configuration"]["MemorySize"], "ResourceNotFoundException")
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("configuration", "told"),
+    [
+        ({"FunctionName": 5}, "has no string in FunctionName, but 5"),
+        ({"MemorySize": "much"}, "cannot be read: invalid literal for int() with base 10: 'much'"),
+        ({"Layers": [None]}, "has no structure in Layers, but None"),
+        ({"Environment": {"Variables": {"A": ["x"]}}}, "has no string in Variables, but ['x']"),
+    ],
+)
+def test_a_field_of_another_kind_is_named(configuration: dict[str, Any], told: str, server: Server, site: Site) -> None:
+    server.answers[:] = [Answer(200, json.dumps({"Configuration": configuration}).encode())]
+    with pytest.raises(AwsError) as caught:
+        site.aws.lambda_.get_function(FunctionName="captions")
+    assert told in caught.value.message
+    assert caught.value.hint
+
+
+def test_the_first_of_none(server: Server, site: Site) -> None:
+    server.answers[:] = [Answer(200, b'{"Versions": []}')]
+    listed = site.aws.lambda_.list_versions_by_function(FunctionName="captions")["Versions"]
+    assert (listed, listed[:1]) == ([], [])
+    with pytest.raises(AwsError, match="has nothing in Versions"):
+        listed[0]
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "[" * 100_000])
+def test_a_document_that_is_none_is_another_one(text: str) -> None:
+    assert document(text) == text
+    assert document('{"a": [1]}') == {"a": [1]}
+    assert document({"a": 1}) == {"a": 1}
+
+
+@pytest.mark.parametrize("account", ["", "../../x", "12345678901", "١٢٣٤٥٦٧٨٩٠١٢"])
+def test_an_account_is_a_number(account: str, server: Server) -> None:
+    told = f"<GetCallerIdentityResult><Account>{account}</Account><Arn>x</Arn></GetCallerIdentityResult>"
+    answer = f"<GetCallerIdentityResponse>{told}</GetCallerIdentityResponse>"
+    server.answers[:] = [Answer(200, answer.encode(), "text/xml")]
+    with pytest.raises(AwsError, match="which is none"):
+        connect(region="eu-central-1", profile=None, endpoint=server.url)

@@ -71,6 +71,8 @@ class Proxy:
     calls: list[Call] = field(default_factory=list)
     fault: Fault | None = None
     kill: Callable[[], None] = lambda: None
+    spoil: Callable[[Call, Reply], Reply] = lambda _, reply: reply
+    """What becomes of answers that no fault befalls."""
     guard: threading.Lock = field(default_factory=threading.Lock)
     _counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     _attempts: dict[str, Call] = field(default_factory=dict)
@@ -120,7 +122,8 @@ class _Handler(Handler):
             attempt = asked.headers.get("amz-sdk-invocation-id", "")
             call, kind = self.proxy.note(*named, attempt)
         if not kind:
-            self.send(forwarded(self.proxy.upstream, asked))
+            reply = forwarded(self.proxy.upstream, asked)
+            self.send(self.proxy.spoil(call, reply) if named else reply)
         elif kind in ERRORS:
             self.send(_refusal(call.service, kind))
         elif kind == "reset":

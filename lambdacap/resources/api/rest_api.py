@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping, Set
@@ -10,6 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from lambdacap.aws.answer import document
 from lambdacap.aws.clients import TAG, Aws, code, found, text
 from lambdacap.events import Progress
 from lambdacap.resources.api.gateway_response import gateway_responses, present_responses, put_responses
@@ -311,11 +313,13 @@ def _granted(site: Site) -> str | None:
     answer = found(
         lambda: site.aws.lambda_.get_policy(FunctionName=site.name, Qualifier=LIVE), "ResourceNotFoundException"
     )
-    for statement in json.loads(answer["Policy"])["Statement"] if answer else []:
-        if statement.get("Sid") == STATEMENT:
-            conditions = statement.get("Condition", {})
-            source: str | None = conditions.get("ArnLike", {}).get("AWS:SourceArn")
-            return source or "anywhere"
+    policy = document(answer["Policy"]) if answer else None
+    with contextlib.suppress(AttributeError, LookupError, TypeError):  # no policy as they are: it is put there anew
+        for statement in policy["Statement"] if policy else []:
+            if statement.get("Sid") == STATEMENT:
+                conditions = statement.get("Condition", {})
+                source: str | None = conditions.get("ArnLike", {}).get("AWS:SourceArn")
+                return source or "anywhere"
     return None
 
 

@@ -72,7 +72,7 @@ def find_release(site: Site) -> Release | None:
     there = versions(site)
     if noted and noted[1] in there:
         return Release(live, noted[1])
-    older = [version for version in there if int(version) < int(live)] if live.isdigit() else []
+    older = [version for version in there if version.isdigit() and int(version) < int(live)] if live.isdigit() else []
     return Release(live, older[-1] if older else None)
 
 
