@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 ENGINE_TIMEOUT = 600
 """Seconds that the engine may be silent: some steps of a build print nothing for minutes."""
 PING_TIMEOUT = 10
+_LONGEST = 1000  # characters of what is told of an error
 _SOCKETS = (
     "~/.docker/run/docker.sock",
     "~/.colima/default/docker.sock",
@@ -73,20 +74,15 @@ class Engine:
 
 def describe() -> Engine:
     """The engine that `connect` finds. Raises `EngineError`."""
-    from docker.errors import DockerException
-
-    with contextlib.closing(connect()) as engine:
-        try:
-            info = engine.info()
-        except (DockerException, OSError) as error:
-            raise EngineError(f"the Docker engine does not tell about itself: {root_cause(error)}") from error
-    return Engine(
-        version=info.get("ServerVersion", ""),
-        architecture=info.get("Architecture", ""),
-        system=info.get("OperatingSystem", ""),
-        root=info.get("DockerRootDir", ""),
-        url=host() or "",
-    )
+    with contextlib.closing(connect()) as engine, asking("the Docker engine does not tell about itself"):
+        told = engine.info()
+        return Engine(
+            version=str(told.get("ServerVersion", "")),
+            architecture=str(told.get("Architecture", "")),
+            system=str(told.get("OperatingSystem", "")),
+            root=str(told.get("DockerRootDir", "")),
+            url=host() or "",
+        )
 
 
 def host() -> str | None:
@@ -160,13 +156,25 @@ def asking(what: str) -> Iterator[None]:
             f"{what}: the Docker engine broke off ({root_cause(error)})",
             hint="Does it still run? `docker version` asks it. Then run the same command again.",
         ) from error
+    except Exception as error:
+        # Where the SDK, or we, take it apart; the SDK also raises the most general one.
+        if (
+            not isinstance(error, AttributeError | LookupError | TypeError | ValueError)
+            and type(error) is not Exception
+        ):
+            raise
+        raise EngineError(
+            f"{what}: what the Docker engine tells is not as Docker tells it ({root_cause(error)})",
+            hint="What answers at DOCKER_HOST may be another program: `docker version` asks it.",
+        ) from error
 
 
 def root_cause(error: BaseException) -> str:
     """The engine's own words if it said any, else the innermost message, without the wrapping of three libraries."""
     while not getattr(error, "explanation", None) and (error.__cause__ or error.__context__):
         error = error.__cause__ or error.__context__ or error
-    return str(getattr(error, "explanation", None) or error)
+    words = str(getattr(error, "explanation", None) or error)
+    return words if len(words) <= _LONGEST else f"{words[:_LONGEST]} …"
 
 
 def _ping(url: str, tls: Any) -> DockerClient:  # noqa: ANN401 - the SDK's TLSConfig, or None
@@ -179,8 +187,10 @@ def _ping(url: str, tls: Any) -> DockerClient:  # noqa: ANN401 - the SDK's TLSCo
         raise OSError("an engine behind SSH needs paramiko: pip install 'docker[ssh]'")
     _knock(url)
     # A client that is not given a version asks for it while it is made, and cannot be closed when that fails.
+    answer: object = None
     first = DockerClient(base_url=url, version=MINIMUM_DOCKER_API_VERSION, tls=tls or False, timeout=PING_TIMEOUT)
-    with contextlib.closing(first):
+    with contextlib.closing(first), contextlib.suppress(AttributeError, LookupError, TypeError):
+        # Of an error that is worded otherwise than Docker's, the SDK raises such a one.
         answer = first.version(api_version=False)
     version = answer.get("ApiVersion") if isinstance(answer, dict) else None
     if not isinstance(version, str) or not re.fullmatch(r"\d+\.\d+", version):

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 LIMIT = 10 * 2**30
 """Bytes of an image, uncompressed (Lambda quotas)."""
 _EXPIRED = re.compile(
-    r"token has expired|no basic auth credentials|authorization failed|unauthorized|403 Forbidden", re.IGNORECASE
+    r"token has expired|no basic auth credentials|authorization failed|unauthorized|403 Forbidden|HTTP 40[13] response",
+    re.IGNORECASE,
 )
-"""Docker's own image store passes ECR's words on, containerd's only the status."""
+"""Docker's own image store passes ECR's words on, or that there were none; containerd's only the status."""
 _DIGEST = re.compile(r": digest: (sha256:[0-9a-f]{64})\b")
 _THERE = ("Layer already exists", "Mounted from")
 

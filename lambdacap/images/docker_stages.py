@@ -92,12 +92,12 @@ def _discard_stages(engine: DockerClient, label: str, report: Report) -> None:
                 if not (container.image and container.image.tags):
                     container.remove(v=True)
     # One that another is built on goes after that, or with it.
-    while [
-        image
-        for image in engine.images.list(filters={"label": label, "dangling": True})
-        if _remove(engine, str(image.id), report)
-    ]:
-        pass
+    gone: set[str] = set()
+    while new := {str(image.id) for image in engine.images.list(filters={"label": label, "dangling": True})} - gone:
+        removed = {image for image in new if _remove(engine, image, report)}
+        if not removed:
+            break
+        gone |= new
 
 
 def _remove(engine: DockerClient, image: str, report: Report, *, force: bool = False) -> bool:

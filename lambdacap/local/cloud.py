@@ -218,6 +218,8 @@ def _environment(folder: Path, port: int, engine: str) -> dict[str, str]:
         # As on Lambda, nothing can be written but /tmp, and there 512 MB.
         "LAMBDA_DOCKER_FLAGS": "--read-only --tmpfs /tmp:exec,size=512m",
         "LAMBDA_ACCOUNT_CONCURRENCY": str(CONCURRENCY),
+        # Seconds: an engine that has much to do takes longer than its 10 to make a container.
+        "MINISTACK_DOCKER_TIMEOUT": "60",
         "LOG_LEVEL": "WARNING",
         # Its listeners that no guard stands before.
         "IOT_MTLS_ENABLED": "0",

@@ -211,8 +211,11 @@ def _discard_images(settings: Settings, report: Report) -> None:
         engine = docker_engine.connect()
     except EngineError:
         return
-    with contextlib.closing(engine):
-        docker_stages.discard(engine, settings.name, report, settings.image)
+    try:
+        with contextlib.closing(engine), docker_engine.asking("images of it may be left in the engine"):
+            docker_stages.discard(engine, settings.name, report, settings.image)
+    except EngineError as error:  # all else is gone
+        report(Warned(error.message))
 
 
 def _place(site: Site) -> str:
