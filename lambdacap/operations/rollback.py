@@ -56,7 +56,7 @@ def _go_back(site: Site, records: Records, version: str | None) -> Deployment:
         image = identify(site, was["image"])
     settings = replace(
         site.settings,
-        **{key: was[key] for key in ("memory", "timeout", "architecture")},
+        **{key: was[key] for key in ("memory", "timeout", "storage", "architecture")},
         docker=PROXY_VARIABLE not in was["environment"],
         origin=was["environment"].get(ORIGIN_VARIABLE, "*"),
     )

@@ -154,6 +154,18 @@ class Settings:
             check=between(1, 900, "seconds"),
         ),
     ] = 60
+    storage: Annotated[
+        int,
+        Declaration(
+            "MB in /tmp, for files while they are worked on",
+            more="Lambda charges for what exceeds 512",
+            panel=FUNCTION,
+            metavar="MB",
+            steps=_MADE,
+            kept=True,
+            check=between(512, 10_240, "MB"),
+        ),
+    ] = 512
     log_retention: Annotated[
         int,
         Declaration(

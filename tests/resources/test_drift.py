@@ -193,6 +193,7 @@ DRIFTS: dict[str, tuple[Drift, str, str]] = {
     "retention": (keep_logs_for_a_year, "log group", "retention"),
     "retention gone": (keep_logs_for_ever, "log group", "retention"),
     "timeout": (configure(Timeout=3), "function", "timeout"),
+    "storage": (configure(EphemeralStorage={"Size": 1024}), "function", "storage"),
     "memory": (configure(MemorySize=128), "function", "memory"),
     "function's role": (run_as_another_role, "function", "role"),
     "log format": (configure(LoggingConfig={"LogFormat": "JSON"}), "function", "logging"),

@@ -81,6 +81,7 @@ class Function(Resource):
             "role": site.aws.arn("iam", f"role/{role_name(site)}", regional=False),
             "memory": settings.memory,
             "timeout": settings.timeout,
+            "storage": settings.storage,
             "environment": environment,
             "logging": {"format": "Text", "group": log_group_name(site)},
         }
@@ -99,6 +100,7 @@ class Function(Resource):
                     Role=wanted["role"],
                     MemorySize=memory,
                     Timeout=wanted["timeout"],
+                    EphemeralStorage={"Size": wanted["storage"]},
                     Environment={"Variables": wanted["environment"]},
                     Description=_description(site),
                     Tags=site.tags,
@@ -192,6 +194,7 @@ class Function(Resource):
                         Role=wanted["role"],
                         MemorySize=memory,
                         Timeout=wanted["timeout"],
+                        EphemeralStorage={"Size": wanted["storage"]},
                         Environment={"Variables": wanted["environment"]},
                         Description=_description(site),
                         LoggingConfig={
@@ -215,6 +218,7 @@ def _properties(answer: Any) -> dict[str, object]:  # noqa: ANN401 - GetFunction
         "role": configuration["Role"],
         "memory": configuration["MemorySize"],
         "timeout": configuration["Timeout"],
+        "storage": configuration.get("EphemeralStorage", {}).get("Size", 512),
         "environment": configuration.get("Environment", {}).get("Variables", {}),
         "logging": {
             "format": logging.get("LogFormat", "Text"),
