@@ -24,6 +24,7 @@ from lambdacap.local import cloud
 from tests import processes
 from tests.command import Command
 from tests.pages import PAGES, ROOT, blocks, typed
+from tests.projects.folders import write
 from tests.published import files
 
 ELSEWHERE = {
@@ -72,6 +73,8 @@ def reader(lambdacap: Command) -> Iterator[Command]:
     for name in ("scene.jpg", "photo.jpg", "photos/1.jpg", "photos/2.jpg", "more-photos/3.png"):
         (lambdacap.folder / name).parent.mkdir(exist_ok=True)
         render(random_scene(rng), rng, 640).save(lambdacap.folder / name)
+    (code,) = re.findall(r"```python\n(.*?)```", PAGES["predictors"], re.DOTALL)
+    write(lambdacap.folder / "sepia", {"predictor.py": code, "requirements.txt": "numpy\n"})
     yield replace(lambdacap, environ={"LAMBDACAP_LOCAL": "yes", "LAMBDACAP_DOCKER": "no", "LAMBDACAP_WEIGHTS": "demo"})
     cloud.discard(lambdacap.home, silent)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from lambdacap.errors import ModelError
 from lambdacap.events import Report, Warned
 from lambdacap.model import bundle, cache, convert, fetch
-from lambdacap.settings import Settings
+from lambdacap.settings import Settings, variable
 from lambdacap.settings.places import is_project
 
 PUBLISHED, DEMO = "published", "demo"
@@ -21,6 +21,8 @@ def settle(settings: Settings, report: Report, *, dry: bool = False) -> Settings
     Raises `ModelError`.
     """
     what = choice(settings)
+    if is_project(settings.image) and settings.weights is not None:
+        report(Warned(f"{variable('weights')} is for the captioner: {settings.image} brings weights of its own"))
     if what is None:
         return replace(settings, weights=None)
     folder = ready(settings, what)
@@ -38,7 +40,8 @@ def choice(settings: Settings) -> str | None:
     it needs.
     """
     if is_project(settings.image):
-        if settings.weights is not None:
+        # Who has the variable set means no project by it.
+        if settings.weights is not None and settings.given.get("weights") != variable("weights"):
             raise ModelError(
                 f"weights {settings.weights!r} are the captioner's, but {settings.image} is a project with a predictor "
                 f"of its own ({settings.given.get('weights', '--weights')})",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from lambdacap.aws.clients import translated
 from lambdacap.deployment.record import Deployment, Records
@@ -23,6 +24,7 @@ from lambdacap.projects import readiness
 from lambdacap.resources import RESOURCES, Change, Resource, Site, State, States, find_all, remove
 from lambdacap.resources.image import Image
 from lambdacap.settings import Settings
+from lambdacap.settings.places import is_project
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ def deploy(settings: Settings, report: Report, only: tuple[str, ...] = ()) -> De
         # The first step makes a deployment where the flags say; the later ones go on where it is.
         site, records = sign_in(settings, report, start=True, following=bool(only) and "image" not in only)
         settings = site.settings
+        if "image" in (only or ("image",)):
+            _tell_of_another_folder(site)
         if settings.local and not settings.docker and "image" in (only or ("image",)):
             report(Warned("no Docker engine is used: the function runs as a process on this machine"))
         with records.locked(site.deployment):
@@ -100,6 +104,13 @@ def survey(settings: Settings, report: Report) -> Survey:
         report(Warned("the record does not say what is there: a deploy writes it anew"))
     site = _as_closed(site, states)
     return Survey(site.settings, list(_changes(site, states).values()), site, states)
+
+
+def _tell_of_another_folder(site: Site) -> None:
+    """Say it when this name was another project's, or the captioner's: the folder that one is in decides."""
+    before, now = site.deployment.settings.get("image"), site.settings.image
+    if before and str(now) != before and (is_project(now) or is_project(Path(str(before)))):
+        site.report(Warned(f"{site.name!r} was made of {before} until now; with another --name both would live"))
 
 
 def _ensure_all(site: Site, records: Records, only: tuple[str, ...]) -> Deployed:

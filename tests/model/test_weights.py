@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,18 @@ def test_by_default_aws_gets_the_published_and_the_local_cloud_the_demo(
     assert weights.choice(Settings(image=image, home=tmp_path, weights="demo")) is None
     assert weights.choice(Settings(image=image_folder({"model/model.json": "{}", **FILES}), home=tmp_path)) is None
     assert weights.choice(Settings(image=image_folder({"handler.py": "own"}), home=tmp_path)) is None
+
+
+def test_weights_are_the_captioners_and_no_projects(tmp_path: Path) -> None:
+    (tmp_path / "predictor.py").touch()
+    settings = Settings(image=tmp_path, weights="demo", given={"weights": "--weights"})
+    with pytest.raises(ModelError, match=r"are the captioner's.*\(--weights\)"):
+        weights.settle(settings, silent)
+    # A variable that is set for the captioner hinders no project.
+    events: list[Event] = []
+    settled = weights.settle(replace(settings, given={"weights": "LAMBDACAP_WEIGHTS"}), events.append)
+    assert settled.bundle is None
+    assert [event.text for event in events if isinstance(event, Warned) and "LAMBDACAP_WEIGHTS" in event.text]
 
 
 def test_a_bundle_from_elsewhere_becomes_the_model(

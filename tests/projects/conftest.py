@@ -34,6 +34,14 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return made
 
 
+def lend(environment: Environment, home: Path) -> None:
+    """Let what has its home there find the environment made already."""
+    place = home / "cache" / "environments" / environment.name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if not place.exists():
+        place.symlink_to(environment.folder)
+
+
 @pytest.fixture
 def project(lambdacap: Command, packages: Path) -> Iterator[Command]:
     """The command in the folder of a project that requires nothing, for a local cloud of its own."""

@@ -10,13 +10,14 @@ import pytest
 import requests
 
 from lambdacap.errors import AwsError
-from lambdacap.events import Event, Finished, silent
+from lambdacap.events import Event, Finished, Warned, silent
 from lambdacap.operations import deploy
 from lambdacap.operations.teardown import teardown
 from lambdacap.projects.environment import Environment
 from lambdacap.settings import Settings
 from tests import processes
 from tests.command import Command
+from tests.projects.conftest import lend
 from tests.projects.folders import OWN, SHOUT, url, write
 
 NUMBER = '''
@@ -31,11 +32,7 @@ def predict(number: float) -> dict[str, object]:
 def small(settings: Settings, tmp_path: Path, environment: Environment) -> Iterator[Settings]:
     """Settings for the session's cloud that mean a project without requirements, whose environment is made already."""
     folder = write(tmp_path / "small", {"predictor.py": SHOUT, "examples/hello.txt": "hello"})
-    home = settings.home
-    target = home / "cache" / "environments"
-    target.mkdir(parents=True, exist_ok=True)
-    if not (target / environment.name).exists():
-        (target / environment.name).symlink_to(environment.folder)
+    lend(environment, settings.home)
     yield replace(settings, image=folder, base_image=OWN, given={"home": "the test"})
     teardown(settings, silent)
 
@@ -51,9 +48,14 @@ def test_what_the_folder_says_is_what_answers(small: Settings) -> None:
     assert requests.post(address, json={"text": "hi", "times": 3}, timeout=20).json() == "HI HI HI"
     assert not deploy.deploy(small, silent).changed
 
+    # The same name for another folder is told of.
+    other = write(small.image.parent / "other", {"predictor.py": SHOUT})
+    deploy.deploy(replace(small, image=other), events.append)
+    assert f"was made of {small.image} until now" in " ".join(e.text for e in events if isinstance(e, Warned))
+
     # An answer that cannot be written never goes live.
     write(small.image, {"predictor.py": "def predict(text: str) -> float:\n    return float('nan')\n"})
-    with pytest.raises(AwsError, match=r"examples/hello\.txt gets no answer: the answer is NaN.*version 1 goes on"):
+    with pytest.raises(AwsError, match=r"examples/hello\.txt gets no answer: the answer is NaN.*version 2 goes on"):
         deploy.deploy(small, silent)
     assert requests.post(address, json={"text": "hi"}, timeout=20).json() == "HI"
 
@@ -147,7 +149,8 @@ def test_what_does_not_fit_a_project_is_told_at_once(arguments: list[str], words
     assert not project.home.exists()
 
 
-def test_a_broken_project_makes_nothing(project: Command) -> None:
+def test_a_broken_project_makes_nothing(project: Command, environment: Environment) -> None:
+    lend(environment, project.home)
     write(project.folder, {"predictor.py": "import nowhere\n" + SHOUT})
     failed = project("deploy", "--local", code=1)
     assert f"{project.folder}/predictor.py, line 1: ModuleNotFoundError" in failed.stderr
