@@ -11,17 +11,13 @@ The sentence is a function of the scene, by these rules:
 No scene lies near a border between two sentences: thirds, relations and sizes keep margins, so two people
 say the same. Some pairs of colour and shape (`HELD_OUT`) are never trained on: whoever names them has learned
 what "blue" and what "heart" is, and not what pictures go with which sentence.
-
-`python image/demo/scenes.py --seed 7 scene.jpg` writes a picture and prints its sentence.
 """
 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -302,28 +298,3 @@ def _within_third(share: float) -> bool:
 
 def _one_of(rng: np.random.Generator, values: Sequence[T]) -> T:
     return values[int(rng.integers(len(values)))]
-
-
-def main() -> None:
-    """Writes a picture of a scene, prints its sentence."""
-    import argparse
-
-    from demo.painter import render
-
-    parser = argparse.ArgumentParser(prog="scenes", description="Paint a scene and say what is on it.")
-    parser.add_argument("file", type=Path, help="where the picture goes; the ending says the format")
-    parser.add_argument("--seed", type=int, help="the same number, the same scene (default: a fresh one)")
-    parser.add_argument("--size", type=int, default=640, help="longer side in pixels (default: %(default)s)")
-    arguments = parser.parse_args()
-    rng = np.random.default_rng(arguments.seed)
-    scene = random_scene(rng)
-    render(scene, rng, arguments.size).save(arguments.file)
-    print(scene.caption())
-
-
-if __name__ == "__main__":
-    # Run as a file, Python looks for modules beside it, where there is no package `demo`.
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
-    from demo.scenes import main as run
-
-    run()

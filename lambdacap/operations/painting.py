@@ -31,7 +31,7 @@ def paint(file: Path, *, seed: int | None = None) -> str:
         raise SettingsError(f"{file} cannot be written: {error.strerror}") from error
     options = [] if seed is None else [f"--seed={seed}"]
     painter = subprocess.run(
-        children.python("demo.scenes", *options, "--", file.absolute()),
+        children.python("demo.paint", *options, "--", file.absolute()),
         env=children.environment(os.environ, [default_image()], PYTHONDONTWRITEBYTECODE="1"),
         capture_output=True,
         text=True,

@@ -31,7 +31,7 @@ def main() -> None:
             return time.perf_counter() - begin
 
         scene = Path(folder, "scene.jpg")
-        seconds(sys.executable, "-m", "demo.scenes", "--seed", "7", scene)
+        seconds(sys.executable, "-m", "demo.paint", "--seed", "7", scene)
         print(f"{'command':<44} {'median':>8} {'best':>8}")
         for title, count, arguments in (
             ("python -c pass", runs, (sys.executable, "-c", "pass")),

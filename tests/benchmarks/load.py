@@ -97,7 +97,7 @@ def main() -> int:
             return done.stdout
 
         photo = Path(folder, "scene.jpg")
-        run(sys.executable, "-m", "demo.scenes", "--seed", "7", photo)
+        run(sys.executable, "-m", "demo.paint", "--seed", "7", photo)
         try:
             deploy = "--docker" if arguments.docker else "--no-docker"
             unbound = ("--rate", "1000", "--burst", "1000")  # the gateway lets pass what the function has to bear

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -175,12 +176,13 @@ def test_training_sees_what_the_captioner_sees() -> None:
     np.testing.assert_array_equal(normalise(squeeze(picture)[np.newaxis]), tensor(picture, bundle))
 
 
-def test_the_file_is_a_command(tmp_path: Path) -> None:
+def test_painting_is_a_command(tmp_path: Path) -> None:
     file = tmp_path / "scene.jpg"
-    command = [sys.executable, str(ROOT / "image" / "demo" / "scenes.py"), "--seed", "7", str(file)]
-    first = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    command = [sys.executable, "-m", "demo.paint", "--seed", "7", str(file)]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "image")}
+    first = subprocess.run(command, env=environ, check=True, capture_output=True, text=True).stdout
     assert GRAMMAR.fullmatch(first.strip())
     with Image.open(file) as picture:
         assert picture.format == "JPEG"
         assert max(picture.size) == 640
-    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == first
+    assert subprocess.run(command, env=environ, check=True, capture_output=True, text=True).stdout == first
