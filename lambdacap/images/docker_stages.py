@@ -58,8 +58,8 @@ def labelled(dockerfile: bytes, folder: Path) -> bytes:
     return b"\n".join([*lines, b""])
 
 
-def discard(engine: DockerClient, name: str, report: Report, folder: Path | None = None) -> None:
-    """Remove from the engine what lambdacap built for the deployment `name`, and nothing else.
+def discard(engine: DockerClient, name: str, report: Report, folder: Path | None = None) -> bool:
+    """Remove from the engine what lambdacap built for the deployment `name`, and nothing else; whether there was any.
 
     Stages go with the last deployment of their folder; `folder` is the one of a build that may not have come to an
     image. An image that somebody's container still uses stays, with a warning; so does one that somebody named.
@@ -67,7 +67,8 @@ def discard(engine: DockerClient, name: str, report: Report, folder: Path | None
     stages = {folder_id(folder)} if folder else set()
     # By our tags; and by digest, as the local cloud pulls it.
     ours = re.compile(rf"(?:.+/)?{re.escape(name)}(?::[0-9a-f]{{20}}|@sha256:[0-9a-f]{{64}})")
-    for image in engine.images.list(filters={"label": f"{LABEL}={name}"}):
+    built = engine.images.list(filters={"label": f"{LABEL}={name}"})
+    for image in built:
         stages.add(image.labels.get(STAGE, ""))
         names = [*image.tags, *(image.attrs.get("RepoDigests") or [])]
         given = [one for one in names if ours.fullmatch(one)]
@@ -79,6 +80,7 @@ def discard(engine: DockerClient, name: str, report: Report, folder: Path | None
     kept = {image.labels.get(STAGE) for image in engine.images.list(filters={"label": LABEL}) if image.tags}
     for stage in stages - kept - {""}:
         _discard_stages(engine, f"{STAGE}={stage}", report)
+    return bool(built)
 
 
 def _discard_stages(engine: DockerClient, label: str, report: Report) -> None:

@@ -15,6 +15,7 @@ from lambdacap.errors import (
     EngineError,
     LambdacapError,
     NotOursError,
+    SettingsError,
     StorageError,
 )
 from lambdacap.events import Finished, Report, Warned
@@ -65,12 +66,14 @@ def teardown(
     """Remove every resource in reverse, and return what there was; `keep_image` leaves the repository.
 
     One failure does not stop the others. Raises `DeploymentError` when there is nothing to remove, and when
-    something is left in the end.
+    something is left in the end; the images of a build that was never deployed are removed all the same.
     """
-    site, records = sign_in(settings, report, following=True)
+    with _built_only(settings, report, keep_image=keep_image):
+        site, records = sign_in(settings, report, following=True)
     try:
         with _locked(records, site.deployment, report):
-            found = _look(site, records, _doomed(keep_image))
+            with _built_only(settings, report, keep_image=keep_image):
+                found = _look(site, records, _doomed(keep_image))
             agree(found)
             _remove_all(replace(site, deployment=found.deployment), records, found, _doomed(keep_image))
     finally:
@@ -205,17 +208,30 @@ def _bare(site: Site) -> bool:
         return not site.aws.tagging.get_resources(TagFilters=[{"Key": TAG}])["ResourceTagMappingList"]
 
 
-def _discard_images(settings: Settings, report: Report) -> None:
-    """Give back the room that the images take on this machine, if there is an engine to ask."""
+@contextlib.contextmanager
+def _built_only(settings: Settings, report: Report, *, keep_image: bool) -> Iterator[None]:
+    """Where nothing is deployed, or nobody is signed in to see: `lambdacap build` may have been here, and no more."""
+    try:
+        yield
+    except (CredentialsError, DeploymentError, SettingsError):
+        known = Records(settings.home).all(settings.name)
+        if not keep_image and not known and _discard_images(settings, report):
+            report(Finished("image", "removed", f"what was built for {settings.name} in the engine"))
+        raise
+
+
+def _discard_images(settings: Settings, report: Report) -> bool:
+    """Give back the room that the images take on this machine; whether there is an engine, and there were any."""
     try:
         engine = docker_engine.connect()
     except EngineError:
-        return
+        return False
     try:
         with contextlib.closing(engine), docker_engine.asking("images of it may be left in the engine"):
-            docker_stages.discard(engine, settings.name, report, settings.image)
+            return docker_stages.discard(engine, settings.name, report, settings.image)
     except EngineError as error:  # all else is gone
         report(Warned(error.message))
+        return False
 
 
 def _place(site: Site) -> str:

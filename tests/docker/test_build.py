@@ -170,6 +170,24 @@ def test_nothing_of_a_build_is_left(engine: docker.DockerClient, with_engine: Co
     assert of(engine, folder) == set()
 
 
+def test_a_teardown_removes_what_was_only_built(
+    engine: docker.DockerClient, with_engine: Command, folder: Path
+) -> None:
+    name = with_engine.environ["LAMBDACAP_NAME"]
+    (folder / "Dockerfile").write_text(STAGES % (name, "true"), "utf-8")
+    for options in (["--local"], ["--region", "eu-central-1"], []):  # nothing is there; no credentials; no region
+        with_engine("build", "--image", folder)
+        assert of(engine, folder)
+        kept = with_engine("teardown", "--yes", "--keep-image", *options, code=1)
+        assert "removed" not in kept.stderr
+        assert of(engine, folder)
+        gone = with_engine("teardown", "--yes", *options, code=1)
+        assert f"removed  what was built for {name} in the engine" in gone.stderr
+        assert of(engine, folder) == set()
+        again = with_engine("teardown", "--yes", *options, code=1)
+        assert "removed" not in again.stderr
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_of_an_interrupted_build_is_left(
     how: signal.Signals, engine: docker.DockerClient, with_engine: Command, folder: Path
