@@ -6,6 +6,7 @@ import enum
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
 import annotated_types as at
@@ -130,6 +131,26 @@ def test_bounds_of_both_kinds_are_merged_with_descriptions() -> None:
         else:
             with pytest.raises(msgspec.ValidationError):
                 msgspec.convert({"count": value}, made.request)
+
+
+def test_the_title_is_the_modules_first_line_or_else_predicts_or_its_name() -> None:
+    def spoken() -> str:
+        """Says it.
+
+        At length.
+        """
+        return ""
+
+    def silent() -> str:
+        return ""
+
+    for about, predict, title, description in (
+        ("Finds things.\n\nMany of them.", spoken, "Finds things", "Says it."),
+        (None, spoken, "Says it", "Says it."),
+        (None, silent, "predictor", ""),
+    ):
+        made = contract(SimpleNamespace(__name__="predictor", __doc__=about, predict=predict))
+        assert (made.title, made.description) == (title, description)
 
 
 def test_descriptions_come_from_the_docstring_too() -> None:

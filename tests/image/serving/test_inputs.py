@@ -17,7 +17,7 @@ import requests
 from PIL import Image
 from serving.contract import contract
 from serving.gateway import HttpError, Request
-from serving.inputs import arguments
+from serving.inputs import arguments, sniff
 from serving.inputs.uploads import Files
 
 from tests.image.serving import predictors
@@ -286,6 +286,61 @@ def test_a_choice_of_numbers_in_a_row_is_told_as_a_range() -> None:
     for value in ("0", "4", "x"):
         assert refused(predict, beam=value)[2] == "beam: expected a whole number from 1 to 3"
     assert ask(predict, beam="2") == {"beam": 2}
+
+
+MPEG = bytes.fromhex("fffb9064")
+"""The head of a frame: MPEG 1, layer III, 128 kbit/s, 44,100 Hz."""
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (MPEG, "sound"),
+        (bytes.fromhex("fff39064"), "sound"),  # MPEG 2
+        (bytes.fromhex("fffd9064"), "sound"),  # layer II
+        (bytes.fromhex("ffff9064"), "sound"),  # layer I
+        (bytes.fromhex("ffe39064"), "sound"),  # MPEG 2.5
+        (MPEG[:3], None),  # cut short
+        (bytes.fromhex("ffeb9064"), None),  # a version that is none
+        (bytes.fromhex("fff99064"), None),  # a layer that is none
+        (bytes.fromhex("fffbf064"), None),  # a bit rate that is none
+        (bytes.fromhex("fffb9c64"), None),  # a rate that is none
+        (bytes.fromhex("ff1b9064"), None),
+        (b"RIFF....WAVEfmt ", "sound"),
+        (b"RIFF....WEBPVP8 ", "picture"),
+        (b"RIFF....AVI LIST", None),
+        (b"FORM....AIFF....", "sound"),
+        (b"FORM....ILBM....", None),
+        (b"fLaC", "sound"),
+        (png(), "picture"),
+        (b"words", None),
+    ],
+)
+def test_what_a_file_is_by_its_first_bytes(data: bytes, found: str | None) -> None:
+    assert sniff.kind(data) == found
+
+
+def test_what_is_wrong_inside_lists_is_told_by_its_own_kind() -> None:
+    def predict(pair: tuple[int, Literal["left", "right"]], many: tuple[Literal["up", "down"], ...] = ()) -> int:
+        return pair[0] + len(many)
+
+    assert ask(predict, *json_({"pair": [1, "left"], "many": ["up", "up", "down"]}))["pair"] == (1, "left")
+    for body, said in (
+        ({"pair": [1, "middle"]}, "pair[1]: expected one of left, right"),
+        ({"pair": ["x", "left"]}, "pair[0]: expected a whole number"),
+        ({"pair": [1, "left"], "many": ["up", "sideways"]}, "expected one of up, down"),
+    ):
+        assert said in refused(predict, *json_(body))[2]
+
+
+def test_a_long_complaint_is_cut() -> None:
+    def predict(choice: Literal[tuple(f"choice number {number}" for number in range(200))]) -> str:  # type: ignore[valid-type]
+        return str(choice)
+
+    told = refused(predict, *json_({"choice": "none"}))[2]
+    assert told.startswith("choice: expected")
+    assert told.endswith("…")
+    assert len(told) < 600
 
 
 def multipart(parts: int, fill: bytes = b"x") -> tuple[bytes, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from openapi_spec_validator import validate
 from serving.contract import contract
@@ -64,3 +65,20 @@ def test_answers_are_described() -> None:
     assert content(predictors.parts)["application/json"]["schema"] == {"type": "array", "items": {"type": "string"}}
     assert content(predictors.text)["application/json"]["schema"] == {"type": "string"}
     assert "$ref" in content(predictors.records)["application/json"]["schema"]["items"]
+
+
+def test_arrays_and_numbers_of_numpy_are_described() -> None:
+    def array() -> np.ndarray[Any, Any]:
+        return np.zeros(3)
+
+    def number() -> np.float32:
+        return np.float32(1)
+
+    def whole() -> dict[str, np.int64]:
+        return {}
+
+    kinds = {"array": array, "number": number, "object": whole}
+    for kind, predict in kinds.items():
+        schema = operation(predict)["responses"]["200"]["content"]["application/json"]["schema"]
+        assert schema["type"] == kind
+    assert schema["additionalProperties"] == {"type": "integer"}
