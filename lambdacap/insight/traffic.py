@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import isfinite
 from typing import Any
 
 from lambdacap.aws.clients import translated
@@ -73,7 +74,10 @@ def _by_metrics(site: Site, memory: int, prices: Prices) -> Traffic:
         answer = site.aws.cloudwatch.get_metric_data(
             MetricDataQueries=list(queries.values()), StartTime=start, EndTime=now
         )
-    hours = {r["Id"]: dict(zip(r["Timestamps"], r["Values"], strict=True)) for r in answer["MetricDataResults"]}
+    hours: dict[str, dict[datetime, float]] = {name: {} for name in queries}
+    for told in answer["MetricDataResults"]:
+        figures = zip(told["Timestamps"], told["Values"], strict=False)
+        hours[told["Id"]] = {hour: value for hour, value in figures if isfinite(value)}
     total = {name: sum(values.values()) for name, values in hours.items()}
 
     def usual(name: str) -> float | None:

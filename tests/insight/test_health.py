@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +11,9 @@ from typing import Any
 import pytest
 import requests
 
+from lambdacap.aws.clients import connect
 from lambdacap.cli.views import health as views_health
+from lambdacap.errors import AwsError, LocalCloudError
 from lambdacap.events import Event, Warned
 from lambdacap.insight.health import Api, Function, Health, Image, examine
 from lambdacap.insight.traffic import Traffic, percentile, traffic
@@ -19,6 +23,8 @@ from lambdacap.resources import Site
 from lambdacap.resources.api.rest_api import STATEMENT
 from lambdacap.resources.function.release import LIVE
 from tests.command import Command
+from tests.faults.odd import spoilt
+from tests.faults.proxy import proxying
 
 WELL = Traffic(10, 1, 0, 0, 2, 94.2, 1310.0, 0.00123, "CloudWatch")
 FUNCTION = Function("Active", "", "Successful", "3", 3008, 60, None)
@@ -95,6 +101,19 @@ def test_figures_of_cloudwatch(deployed: deploy.Deployed, site: Site) -> None:
     put("AWS/Lambda", "Duration", function, early, 10_000)
     dearer = traffic(replace(site, deployment=replace(site.deployment, target="aws")), 1024, "x86_64")
     assert dearer.cost - counted.cost == pytest.approx(10 * 0.0000166667)
+
+
+def test_odd_figures_of_cloudwatch(site: Site) -> None:
+    with proxying(site.aws.endpoint or "") as proxy:
+        secret = site.aws.session.get_credentials().secret_key  # type: ignore[union-attr]
+        aws = connect(region=site.aws.region, profile=None, endpoint=proxy.url, secret=secret)
+        elsewhere = replace(site, aws=aws, deployment=replace(site.deployment, target="aws"))
+        for number in range(80):
+            chance = random.Random(number)  # noqa: S311 - no secret
+            proxy.spoil = lambda _, reply, chance=chance: spoilt(reply, chance)  # type: ignore[misc]
+            with contextlib.suppress(AwsError, LocalCloudError):
+                found = traffic(elsewhere, 1024, "x86_64")
+                assert views_health.details(Health(None, None, None, found))
 
 
 def test_nobody_called(site: Site) -> None:
