@@ -10,7 +10,8 @@
     ├── DeploymentError       a deployment is missing, unfinished or somebody else's
     ├── EngineError           no Docker engine, or it failed to build or push
     ├── LocalCloudError       the local cloud cannot start, stop or answer
-    ├── ProjectError          a project's predictor cannot be served, or its requirements not be installed
+    ├── ProjectError          a project's predictor cannot be served, or its requirements contradict one another
+    │   └── NotHereError      they cannot be installed, or it cannot be imported, on this machine
     ├── InputError            what is to be sent is missing, unknown, or not what the model takes
     │   └── PhotoError        a file is no picture that can be sent
     ├── ModelError            weights or a bundle are missing, broken or not what they should be
@@ -82,7 +83,11 @@ class ModelError(LambdacapError):
 
 
 class ProjectError(LambdacapError):
-    """A project's predictor cannot be served, or what it requires cannot be installed."""
+    """A project's predictor cannot be served, or what it requires contradicts itself or what serving needs."""
+
+
+class NotHereError(ProjectError):
+    """What a project requires cannot be installed, or its predictor be imported, on this machine."""
 
 
 class InputError(LambdacapError):

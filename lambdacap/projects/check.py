@@ -11,11 +11,12 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lambdacap import children
-from lambdacap.errors import ProjectError
+from lambdacap.errors import NotHereError, ProjectError
 from lambdacap.projects.environment import Environment, lay_out
 from lambdacap.storage import writing
 
@@ -39,7 +40,7 @@ def check(folder: Path, task: Mapping[str, Path], environment: Environment) -> d
         return {str(name): str(kind) for name, kind in told["inputs"].items()}
     if "error" not in told:
         words = f"\n{printed[-2000:].rstrip()}" if printed.strip() else ""
-        raise ProjectError(
+        raise NotHereError(
             f"{file} ended its process while it was imported ({status}){words}",
             hint="Run it in an environment of your own: `python predictor.py`.",
         )
@@ -72,14 +73,14 @@ def _run(environment: Environment, place: Path, home: Path) -> tuple[str, str, s
     ):
         try:
             code = process.wait(LIMIT)
-        except BaseException as error:
-            os.killpg(process.pid, signal.SIGKILL)  # and what it has started
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise ProjectError(
-                    f"the predictor's import did not end within {LIMIT:.0f} s",
-                    hint="What takes long belongs into setup(), or out of the function.",
-                ) from error
-            raise
+        except subprocess.TimeoutExpired as error:
+            raise NotHereError(
+                f"the predictor's import did not end within {LIMIT:.0f} s",
+                hint="What takes long belongs into setup(), or out of the function.",
+            ) from error
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # it, and what it has started
         for stream in (answers, printed):
             stream.seek(0)
         how = f"signal {-code}" if code < 0 else f"status {code}"
@@ -106,4 +107,4 @@ def _explained(folder: Path, error: dict[str, Any]) -> ProjectError:
         hint = f"Add the package that has {module!r} to {folder / 'requirements.txt'}."
     else:
         hint = "Correct it there; it is imported without your variables and keys, in an environment of its own."
-    return ProjectError(f"{where}: {error['message']}", hint=hint)
+    return NotHereError(f"{where}: {error['message']}", hint=hint)

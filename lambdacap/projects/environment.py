@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lambdacap.errors import ProjectError
+from lambdacap.errors import NotHereError, ProjectError
 from lambdacap.events import Progress, Report
 from lambdacap.images.requirements import FILE, SERVING, SOUND
 from lambdacap.projects import installer
@@ -70,6 +70,8 @@ def make(wanted: Environment, source: Path, report: Report, *, uv: str | None) -
     with writing(place), _alone(place):
         if wanted.ready:
             return
+        for left in place.glob(".draft-*"):  # of a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
         draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=place))
         try:
             report(Progress(installer.KIND, f"making an environment of Python {wanted.interpreter.version}"))
@@ -112,7 +114,7 @@ def _explained(said: str, source: Path, wanted: Environment) -> ProjectError:
             hint=f"Let {FILE} ask for versions that fit, or for none.",
         )
     what = file if FILE in wanted.files else "what lambdacap's serving needs"
-    return ProjectError(
+    return NotHereError(
         f"{what} cannot be installed for Python {wanted.interpreter.version}: {installer.reason(said)}",
         hint="--debug shows all that the installer says. Packages that no index has go into the project's wheels/.",
     )

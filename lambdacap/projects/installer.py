@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from lambdacap import children
@@ -139,6 +141,7 @@ def _run(command: list[str], folder: Path, report: Report) -> str | None:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
+        process_group=0,
     ) as process:
         assert process.stdout is not None  # noqa: S101 - asked for
         try:
@@ -147,7 +150,8 @@ def _run(command: list[str], folder: Path, report: Report) -> str | None:
                 if words := line.strip():
                     report(Progress(KIND, words))
         except BaseException:
-            process.kill()  # or leaving the block would wait for its end
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # pip starts another; leaving the block would wait for it
             raise
     return "".join(said) if process.returncode else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,6 +55,13 @@ def test_one_whose_python_is_gone_is_made_anew(environment: Environment, tmp_pat
     assert stale.ready
 
 
+def test_what_a_killed_run_left_goes(environment: Environment, tmp_path: Path) -> None:
+    wanted = replace(environment, folder=tmp_path / "environments" / "wanted")
+    write(wanted.folder.parent, {".draft-1/made/bin/python": ""})
+    environments.make(wanted, tmp_path, silent, uv=interpreter.uv_binary())
+    assert sorted(path.name for path in wanted.folder.parent.iterdir()) == [".lock", "wanted"]
+
+
 def test_two_at_once_make_one(environment: Environment, tmp_path: Path) -> None:
     wanted = replace(environment, folder=tmp_path / "environments" / "wanted")
     failures: list[BaseException] = []
@@ -72,6 +80,31 @@ def test_two_at_once_make_one(environment: Environment, tmp_path: Path) -> None:
     assert failures == []
     assert wanted.ready
     assert not list(wanted.folder.parent.glob(".draft-*"))
+
+
+def wheel(folder: Path) -> None:
+    """A package that no index has, with a file that is no valid Python, as some have them."""
+    files = {"own_weights/__init__.py": "SIZE = 3\n", "own_weights/template.py": "def {name}(:\n"}
+    about = "own_weights-1.0.dist-info"
+    files[f"{about}/METADATA"] = "Metadata-Version: 2.1\nName: own-weights\nVersion: 1.0\n"
+    files[f"{about}/WHEEL"] = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    record = "".join(f"{path},,\n" for path in (*files, f"{about}/RECORD"))
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "own_weights-1.0-py3-none-any.whl", "w") as archive:
+        for path, content in {**files, f"{about}/RECORD": record}.items():
+            archive.writestr(path, content)
+
+
+@pytest.mark.parametrize("uv", [interpreter.uv_binary(), pytest.param(None, marks=pytest.mark.slow)], ids=["uv", "pip"])
+def test_wheels_of_the_project_come_before_any_index(uv: str | None, tmp_path: Path) -> None:
+    folder = write(tmp_path / "project", {"predictor.py": SHOUT, "requirements.txt": "own-weights==1.0\n"})
+    wheel(folder / "wheels")
+    wanted = of(folder, tmp_path)
+    environments.make(wanted, folder, silent, uv=uv)
+    said = subprocess.run(
+        [wanted.python, "-P", "-c", "import own_weights; print(own_weights.SIZE)"], capture_output=True, text=True
+    )
+    assert said.stdout == "3\n"
 
 
 @pytest.mark.slow

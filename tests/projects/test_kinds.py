@@ -87,9 +87,15 @@ def test_a_kind(name: str, home: Path, tmp_path: Path, packages: Path) -> None:
     assert named in refused["error"]["message"]
     assert json.loads(curl(f"{address}openapi.json"))["openapi"].startswith("3.1")
 
+    given = [word for key, value in kind.more.items() for word in ("-i", f"{key}={value}")]
+    written = ["-o", tmp_path / "answer.png"] if name == "picture-to-picture" else ["--json"]
+    answered = command("invoke", "--local", file, *given, *written)
+    answer = (tmp_path / "answer.png").read_bytes() if "-o" in written else answered.data["answer"]
+    assert kind.right(answer)
+
     log = command("logs", "--local").stdout
     assert "warmed" in log
-    assert log.count(" 200     POST") == 3
+    assert log.count(" 200     POST") == 4
     assert log.count(" 400     POST") == 1
     status = command("status", "--local").stdout
     assert "a process on this machine" in status

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from lambdacap.errors import AwsError
+from lambdacap.errors import AwsError, NotHereError, ProjectError
 from lambdacap.events import Event, Finished, Warned, silent
 from lambdacap.operations import deploy
 from lambdacap.operations.teardown import teardown
 from lambdacap.projects.environment import Environment
+from lambdacap.projects.readiness import prepare
 from lambdacap.settings import Settings
 from tests import processes
 from tests.command import Command
@@ -129,6 +130,28 @@ def test_where_the_images_python_is_not_here_lambdacaps_own_serves(project: Comm
     assert "Python 3.99, which the image has, is not on this machine" in deployed.stderr
 
 
+def test_what_the_image_may_import_is_a_warning_where_it_is_of_another_system(
+    tmp_path: Path, environment: Environment
+) -> None:
+    folder = write(tmp_path / "project", {"predictor.py": "import for_the_other_system\n" + SHOUT})
+    lend(environment, tmp_path)
+    settings = Settings(image=folder, base_image=OWN, home=tmp_path, given={"home": "the test"})
+    with pytest.raises(NotHereError, match="line 1: ModuleNotFoundError"):
+        prepare(settings, silent)
+    told: list[Event] = []
+    prepare(replace(settings, architecture="arm64"), told.append)
+    assert "not checked, since the image is of another system" in " ".join(
+        e.text for e in told if isinstance(e, Warned)
+    )
+    # A process of this machine is of this one.
+    with pytest.raises(NotHereError):
+        prepare(replace(settings, architecture="arm64", local=True, docker=False), silent)
+    # What cannot be served is not, wherever.
+    write(folder, {"predictor.py": "def predict(when: complex) -> str: ...\n"})
+    with pytest.raises(ProjectError, match="when: complex cannot be served"):
+        prepare(replace(settings, architecture="arm64"), silent)
+
+
 def test_a_dry_run_installs_nothing(project: Command) -> None:
     planned = project("deploy", "--local", "--dry-run")
     assert "a deploy first installs what it needs, and checks it" in planned.stderr
@@ -165,3 +188,4 @@ def test_commands_know_the_folder(project: Command) -> None:
     assert "predictor.py" in settings["image"]["source"]
     findings = project("doctor", "--local", code=None).stdout
     assert f"{project.folder}, 2 files" in findings
+    assert "a deploy first installs what it needs" in findings

@@ -14,7 +14,7 @@ from pathlib import Path
 from lambdacap.aws.clients import translated
 from lambdacap.aws.hints import install_extra
 from lambdacap.errors import EngineError, LambdacapError
-from lambdacap.events import Progress, Report, Started
+from lambdacap.events import Event, Finished, Progress, Report, Started, Warned
 from lambdacap.images import docker_context, docker_engine
 from lambdacap.insight.doctor.aws import examine as examine_aws
 from lambdacap.insight.doctor.finding import FAIL, OK, WARN, Finding, tried
@@ -23,6 +23,7 @@ from lambdacap.model import convert, weights
 from lambdacap.model.bundle import is_bundle
 from lambdacap.operations.deploy import Survey
 from lambdacap.operations.prerequisites import LOCAL_EXTRA
+from lambdacap.projects.readiness import prepare
 from lambdacap.resources.image import Image
 from lambdacap.settings import ARCHITECTURES, Settings
 
@@ -60,6 +61,21 @@ def _image_folder(settings: Settings) -> Iterator[Finding]:
         yield Finding("image folder", FAIL, error.message, error.hint)
         return
     yield Finding("image folder", OK, f"{settings.image}, {len(files)} files")
+
+
+def _predictor(settings: Settings) -> Iterator[Finding]:
+    """Of a project: whether the predictor can be served, as far as that can be seen without installing anything."""
+    told: list[Event] = []
+    try:
+        prepare(settings, told.append, dry=True)
+    except LambdacapError as error:
+        yield Finding("predictor", FAIL, error.message, error.hint)
+        return
+    for event in told:
+        if isinstance(event, Warned):
+            yield Finding("predictor", WARN, event.text)
+        elif isinstance(event, Finished):
+            yield Finding("predictor", OK, event.detail)
 
 
 def _weights(settings: Settings) -> Iterator[Finding]:
@@ -179,6 +195,7 @@ def _local(settings: Settings) -> Iterator[Finding]:
 
 _CHECKS: dict[str, Callable[[Settings], Iterator[Finding]]] = {
     "image folder": _image_folder,
+    "predictor": _predictor,
     "weights": _weights,
     "disk": _disk,
     "local cloud": _local,
