@@ -16,7 +16,8 @@ from lambdacap.cli.checks import checks
 from lambdacap.cli.completion import PROGRAM, VARIABLE, Install, Show, completing, named
 from lambdacap.cli.console import Console
 from lambdacap.cli.demo import demo
-from lambdacap.cli.help import DEPLOY, LOOK, MORE, STEPS, USE, Group, shown
+from lambdacap.cli.help import BEGIN, DEPLOY, LOOK, MORE, STEPS, USE, Group, shown
+from lambdacap.cli.init import init
 from lambdacap.cli.invoke import invoke
 from lambdacap.cli.listing import list_deployments
 from lambdacap.cli.local import local
@@ -86,6 +87,9 @@ def common(
     install_completion: Install = None,
 ) -> None:
     pass
+
+
+app.command(**shown(BEGIN, "lambdacap init my-model --template sound"))(init)
 
 
 @app.command(**shown(DEPLOY, "lambdacap deploy --region eu-central-1 --auth key"))

@@ -10,12 +10,14 @@ from typer.core import TyperCommand, TyperGroup
 
 from lambdacap.settings import DECLARATIONS
 
-HEADINGS = DEPLOY, USE, LOOK, STEPS, MORE = ("Deploy", "Use", "Look", "Step by step", "More")
+HEADINGS = BEGIN, DEPLOY, USE, LOOK, STEPS, MORE = ("Your own model", "Deploy", "Use", "Look", "Step by step", "More")
 """What commands stand under, in this order."""
 _SYNONYMS = {
     **dict.fromkeys(("delete", "destroy", "down", "remove", "rm", "undeploy", "uninstall"), "teardown"),
-    **dict.fromkeys(("apply", "create", "publish", "ship", "up"), "deploy"),
-    **dict.fromkeys(("call", "caption", "predict", "run"), "invoke"),
+    **dict.fromkeys(("apply", "publish", "ship", "up"), "deploy"),
+    **dict.fromkeys(("create", "new", "startproject"), "init"),
+    **dict.fromkeys(("dev", "start", "watch"), "serve"),
+    **dict.fromkeys(("call", "caption", "predict"), "invoke"),
     **dict.fromkeys(("deployments", "ls", "ps"), "list"),
     **dict.fromkeys(("log", "tail"), "logs"),
     **dict.fromkeys(("info", "show"), "status"),
