@@ -75,11 +75,20 @@ def _asked(python: Path) -> str:
 
 
 def _output(command: list[str]) -> str:
-    """What a program prints; nothing of one that fails, as a shim does for a version that is not chosen."""
+    """What a program prints; nothing of one that fails, as a shim does for a version that is not chosen.
+
+    It is run where no `.venv`, `uv.toml` or `.python-version` of the current folder says what to run, or how.
+    """
     environment = children.environment(os.environ)
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_PATIENCE, env=environment, stdin=subprocess.DEVNULL
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            cwd=os.sep,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""

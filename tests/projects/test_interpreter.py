@@ -70,3 +70,17 @@ def test_what_only_looks_like_it_is_none(script: str, bare: Path) -> None:
     fake(bare, script)
     found = interpreter.find("3.99")
     assert (found.path, found.missing) == (Path(sys.executable), "3.99")
+
+
+def test_the_current_folders_own_python_is_not_asked(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a folder that somebody was sent, uv would run `.venv/bin/python` to see which Python it is."""
+    places = bare / ".venv" / "bin"
+    places.mkdir(parents=True)
+    for name in ("python", "python3", "python3.9"):
+        (places / name).write_text(f'#!/bin/sh\ntouch {bare}/ran\nexec {sys.executable} "$@"\n', "utf-8")
+        (places / name).chmod(0o755)
+    (bare / ".venv" / "pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.9.1\n", "utf-8")
+    monkeypatch.chdir(bare)
+    assert interpreter.uv_binary()
+    assert interpreter.find("3.9").missing == "3.9"
+    assert not (bare / "ran").exists()
