@@ -79,6 +79,7 @@ class FunctionProcess:
             "_HANDLER": HANDLER,
         }
         if specification.python:
+            del environment["PYTHONDONTWRITEBYTECODE"]  # its environment is compiled as it is used
             # As in a container: what lies in the user's home is not the function's.
             environment["HOME"] = environment.get("TMPDIR", tempfile.gettempdir())
             environment["XDG_CACHE_HOME"] = f"{environment['HOME']}/.cache"

@@ -55,7 +55,6 @@ def _run(environment: Environment, place: Path, home: Path) -> tuple[str, str, s
         HOME=str(home),
         XDG_CACHE_HOME=str(home / ".cache"),
         LAMBDA_TASK_ROOT=str(place),
-        PYTHONDONTWRITEBYTECODE="1",
         AWS_EC2_METADATA_DISABLED="true",
     )
     with (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import os
 import re
@@ -55,17 +56,18 @@ def install(
 ) -> str | None:
     """Install the requirements in `files` of `folder`; returns what was said when that failed, else None.
 
-    Wheels alone, so that nothing is compiled for minutes that a wheel is there for; but for packages of which there is
-    no other form.
+    What is imported is compiled then. Wheels alone, so that nothing is built for minutes that a wheel is there for; but
+    for packages of which there is no other form.
     """
     python = environment / "bin" / "python"
     named = [word for file in files for word in ("-r", file)]
     if (folder / "wheels").is_dir():
         named += ["--find-links", "wheels"]
     if uv:
-        command = [uv, "pip", "install", "--compile-bytecode", "--python", str(python), *named]
+        sources_of_pip = as_uv_has_it(_output(children.python("pip", "config", "list"))) if _has_pip() else []
+        command = [uv, "pip", "install", "--python", str(python), *sources_of_pip, *named]
     else:
-        options = ["install", "--no-input", "--disable-pip-version-check", "--progress-bar=off", *named]
+        options = ["install", "--no-compile", "--no-input", "--disable-pip-version-check", "--progress-bar=off", *named]
         if _pip_fits(interpreter):
             command = children.python("pip", "--python", python, *options)
         else:
@@ -123,10 +125,37 @@ def environment() -> dict[str, str]:
     return children.environment(os.environ, (), **{"UV_SYSTEM_CERTS": "true", **theirs})
 
 
+def as_uv_has_it(settings: str) -> list[str]:
+    """uv's options for where packages come from by what `pip config list` prints: uv does not read pip's settings.
+
+    None where uv has settings of its own in its variables.
+    """
+    if any(name.startswith("UV_") and re.search("INDEX|LINKS", name) for name in os.environ):
+        return []
+    found = {}
+    for place in ("global", "install", ":env:"):  # the later goes before
+        for name, value in re.findall(rf"^{place}\.\.?([a-z-]+)=(['\"].*['\"])$", settings, re.MULTILINE):
+            found[name] = ast.literal_eval(value).split()
+    options = {"index-url": "--default-index", "extra-index-url": "--index", "find-links": "--find-links"}
+    options["constraint"] = "--constraint"
+    words = [word for name, option in options.items() for value in found.get(name, []) for word in (option, value)]
+    # To pip all of them are as good as one another.
+    return [*words, "--index-strategy", "unsafe-best-match"] if "extra-index-url" in found else words
+
+
+def _has_pip() -> bool:
+    return importlib.util.find_spec("pip") is not None
+
+
+def _output(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), stdin=subprocess.DEVNULL)
+    return done.stdout if done.returncode == 0 else ""
+
+
 def _pip_fits(interpreter: Interpreter) -> bool:
     """Whether lambdacap's own pip installs for it: it runs by that Python, and old ones do not run by newer ones."""
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return interpreter.minor == own and importlib.util.find_spec("pip") is not None
+    return interpreter.minor == own and _has_pip()
 
 
 def _run(command: list[str], folder: Path, report: Report) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,28 @@ def test_what_an_installer_sees(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = installer.environment()
     assert seen["PIP_INDEX_URL"] == "https://example.org/simple"
     assert "secret" not in seen.values()
+
+
+PIP_SETTINGS = r"""
+:env:.find-links='/opt/wheels'
+:env:.timeout='180'
+global.extra-index-url='\nhttps://one.example/simple\nhttps://two.example/simple'
+global.index-url="https://else.example/simple"
+install.index-url='https://me:secret@mirror.example/simple'
+"""
+
+
+def test_uv_installs_from_where_pip_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("UV_")]:
+        monkeypatch.delenv(name)
+    assert installer.as_uv_has_it(PIP_SETTINGS) == [
+        *("--default-index", "https://me:secret@mirror.example/simple"),
+        *("--index", "https://one.example/simple", "--index", "https://two.example/simple"),
+        *("--find-links", "/opt/wheels", "--index-strategy", "unsafe-best-match"),
+    ]
+    assert installer.as_uv_has_it("") == []
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://own.example/simple")
+    assert installer.as_uv_has_it(PIP_SETTINGS) == []
 
 
 @pytest.mark.slow
