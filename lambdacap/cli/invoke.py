@@ -16,6 +16,7 @@ from lambdacap.settings import Settings
 if TYPE_CHECKING:
     from lambdacap.cli.attention import Drawing
     from lambdacap.client.contract import Contract
+    from lambdacap.client.http import Client
     from lambdacap.client.inputs import Given
 
 NOTHING = "nothing is to be sent: name a FILE, or an input by -i NAME=VALUE"
@@ -62,12 +63,10 @@ def invoke(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files that are there.")] = False,
 ) -> None:  # fmt: skip
     """Send inputs to the API and print its answers."""
-    from lambdacap.cli.answering import Call, many, one
-    from lambdacap.cli.destination import settle
     from lambdacap.client import inputs as given
     from lambdacap.client.http import Client
     from lambdacap.errors import UsageError
-    from lambdacap.events import Progress, Started
+    from lambdacap.events import Progress
     from lambdacap.operations.access import pass_for
     from lambdacap.operations.status import locate
 
@@ -86,6 +85,40 @@ def invoke(
     def client(jitter: Callable[[], float] = lambda: 1.0) -> Client:
         return Client(deployment.url or "", auth=auth, waiting=waiting, jitter=jitter)
 
+    send(
+        console,
+        client,
+        (named, typed),
+        captioner=(beam, attention),
+        original=original,
+        concurrency=concurrency,
+        output=output,
+        overwrite=overwrite,
+    )
+
+
+def send(
+    console: Console,
+    client: Callable[..., Client],
+    inputs: tuple[list[Path], list[Given]],
+    *,
+    captioner: tuple[int | None, Path | None] = (None, None),
+    original: bool = False,
+    concurrency: int = 1,
+    output: Path | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Ask what the model takes, send it files and values, and show or keep its answers.
+
+    `client(jitter)` makes a client; `captioner` are the values of its two options.
+    """
+    from lambdacap.cli.answering import Call, many, one
+    from lambdacap.cli.destination import settle
+    from lambdacap.client import inputs as given
+    from lambdacap.events import Started
+
+    named, typed = inputs
+    beam, attention = captioner
     with client() as api:
         console.report(Started("invoke", "asking what the model takes"))
         contract = api.describe()

@@ -56,6 +56,15 @@ def step_command(step: str) -> Callable[[Body[P]], Callable[P, None]]:
     return wrap
 
 
+def project_command(name: str) -> Callable[[Body[P]], Callable[P, None]]:
+    """A `bare_command` that also takes the options of that name: it works on a folder, and on no deployment."""
+
+    def wrap(body: Body[P]) -> Callable[P, None]:
+        return _command(body, _options(lambda declared: name in declared.steps))
+
+    return wrap
+
+
 def _options(wanted: Callable[[Declaration], bool]) -> dict[str, Any]:
     """Parameters of a command for the settings that are wanted; those that say which deployment come last."""
     names = [name for name, declared in DECLARATIONS.items() if wanted(declared)]

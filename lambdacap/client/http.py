@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import BaseAdapter
 from requests.auth import AuthBase
 
 from lambdacap.client.answer import Answer, truncated
@@ -41,7 +42,7 @@ class Client:
     """Calls one deployed API; use it as a context manager. `waiting` is told why and how long it waits.
 
     `auth` adds to each call what the API asks of its callers. `jitter` gives the share of each pause that is
-    waited; of many callers each should take another.
+    waited; of many callers each should take another. `transport` takes requests to what is no address.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Client:
         waiting: Callable[[str, float], None] = lambda _reason, _seconds: None,
         auth: AuthBase | None = None,
         jitter: Callable[[], float] = lambda: 1.0,
+        transport: BaseAdapter | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -61,6 +63,8 @@ class Client:
         self._clock = clock
         self._session = requests.Session()
         self._session.auth = auth
+        if transport:
+            self._session.mount("http://", transport)
         self._here = urlsplit(url).hostname == "127.0.0.1"
         # A company's proxy does not know our 127.0.0.1.
         self._session.trust_env = not self._here

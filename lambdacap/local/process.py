@@ -11,12 +11,12 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 from lambdacap import children
-from lambdacap.local.log_stream import LogStream
 from lambdacap.local.secret import private
 
 HANDLER = "handler.handler"
@@ -51,18 +51,30 @@ class Specification:
         return (self.arn, self.version) == (other.arn, other.version) and self != other
 
 
+class Stream(Protocol):
+    """Where it goes what a function process prints: `send` is called after each event, with what else there is."""
+
+    @property
+    def group(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    def send(self, *more: str) -> None: ...
+
+
 class FunctionError(Exception):
     """The function failed; `payload` is what Lambda would report."""
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, kind: str, message: str, stack: Sequence[str] = ()) -> None:
         super().__init__(message)
-        self.payload = {"errorType": kind, "errorMessage": message}
+        self.payload: dict[str, Any] = {"errorType": kind, "errorMessage": message}
+        if stack:
+            self.payload["stackTrace"] = list(stack)
 
 
 class FunctionProcess:
     """One process that runs the handler of one `Specification`; `log` is the file that it prints into."""
 
-    def __init__(self, specification: Specification, log: Path, stream: LogStream) -> None:
+    def __init__(self, specification: Specification, log: Path, stream: Stream) -> None:
         self.specification = specification
         self.log = log
         self.stream = stream
@@ -106,6 +118,10 @@ class FunctionProcess:
     @property
     def alive(self) -> bool:
         return self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def run(self, event: object, context: dict[str, Any]) -> object:
         """The handler's result; raises `FunctionError` for its failure, crash or time-out."""
@@ -158,7 +174,8 @@ class FunctionProcess:
             raise self._gone(timed_out)
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
-            raise FunctionError(answer["error"]["errorType"], answer["error"]["errorMessage"])
+            error = answer["error"]
+            raise FunctionError(error["errorType"], error["errorMessage"], error["stackTrace"])
         return answer
 
     def _gone(self, timed_out: threading.Event) -> FunctionError:

@@ -29,6 +29,7 @@ RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731,
 AUTH = ("none", "key", "iam")
 """Who may call: anybody, who sends the API key, or who signs with AWS credentials that may."""
 _BUILT, _MADE = ("build", "push"), ("create-function",)
+_HERE = ("run", "serve")
 _IN_FRONT = ("create-api",)
 
 
@@ -88,7 +89,7 @@ class Settings:
             default="the current folder if it is a project, else the captioner",
             panel=IMAGE,
             metavar="DIR",
-            steps=_BUILT,
+            steps=(*_BUILT, *_HERE),
             kept=True,
             told=True,
         ),
@@ -113,7 +114,7 @@ class Settings:
             default="published; locally demo",
             panel=IMAGE,
             metavar="WEIGHTS",
-            steps=_BUILT,
+            steps=(*_BUILT, *_HERE),
             told=True,
         ),
     ] = None
@@ -138,7 +139,7 @@ class Settings:
             more="1 vCPU at 1769 MB",
             panel=FUNCTION,
             metavar="MB",
-            steps=_MADE,
+            steps=(*_MADE, *_HERE),
             kept=True,
             check=between(128, 10_240, "MB"),
         ),
@@ -149,7 +150,7 @@ class Settings:
             "Seconds an invocation may take",
             panel=FUNCTION,
             metavar="S",
-            steps=_MADE,
+            steps=(*_MADE, *_HERE),
             kept=True,
             check=between(1, 900, "seconds"),
         ),

@@ -7,8 +7,8 @@ from predictor import Flat, predict
 
 
 def test_the_example() -> None:
-    example = json.loads(Path("examples/flat.json").read_text("utf-8"))
-    assert predict(Flat(**example["flat"]))["rent"] == 890.0
+    flat = Flat(**json.loads(Path("examples/flat.json").read_text("utf-8")))
+    assert predict(flat)["rent"] == 890.0
 
 
 def test_a_balcony_costs() -> None:

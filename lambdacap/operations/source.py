@@ -1,0 +1,43 @@
+"""What is run on this machine without a cloud: a project in its own environment, or the captioner in lambdacap's."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+from lambdacap.errors import ProjectError
+from lambdacap.events import Report, Started, Warned
+from lambdacap.images import docker_context, project_context
+from lambdacap.local.instance import Source
+from lambdacap.model import weights
+from lambdacap.projects import environment as environments
+from lambdacap.projects import interpreter, readiness
+from lambdacap.projects.installer import KIND
+from lambdacap.settings import Settings
+from lambdacap.settings.places import PREDICTOR
+
+
+def prepared(settings: Settings, report: Report) -> Source:
+    """The source, its environment made if need be. Raises `ProjectError` and `SettingsError`."""
+    variables = docker_context.variables
+    wanted = readiness.environment(settings)
+    if wanted is not None:
+        if not wanted.ready:
+            report(Started(KIND, f"installing what {settings.image / PREDICTOR} needs"))
+            environments.make(wanted, settings.image, report, uv=interpreter.uv_binary())
+        if python := wanted.interpreter.missing:
+            words = f"Python {python}, which the image has, is not on this machine: lambdacap's own, "
+            report(Warned(f"{words}{wanted.interpreter.version}, runs the predictor"))
+        task = project_context.read(settings.image).task
+        return Source(settings.image, task, wanted.python, variables(settings.image))
+    if not {"image", "weights"} & set(settings.given):
+        raise ProjectError(
+            f"there is no {PREDICTOR} here, and so no model of yours",
+            hint="`lambdacap init DIR` begins one; --image DIR names a folder that has one.",
+        )
+    settled = weights.settle(replace(settings, local=True), report)
+    task = docker_context.task(settled.image, settled.bundle)
+    if "handler.py" not in task:
+        raise ProjectError(f"{settings.image} has no {PREDICTOR}", hint="Name a project's folder.")
+    # What it needs is lambdacap's extra `local`; a virtual environment's Python finds it by its own path.
+    return Source(settled.image, task, None, {"PYTHONPATH": ":".join(sys.path[1:]), **variables(settled.image)})
