@@ -96,9 +96,10 @@ class Function:
     def _processes(self) -> list[int]:
         """It and its children."""
         found = [self._process.pid]
-        with suppress(OSError):  # it, or a thread, has ended
-            for task in Path(f"/proc/{self._process.pid}/task").glob("*/children"):
-                found += map(int, task.read_text("ascii").split())
+        with suppress(OSError):  # it has ended
+            for task in Path(f"/proc/{self._process.pid}/task").iterdir():
+                with suppress(OSError):  # a thread has
+                    found += map(int, (task / "children").read_text("ascii").split())
         return found
 
     @property

@@ -12,7 +12,8 @@ from binascii import crc32
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from serving import structure
+from serving import boxes, structure
+from serving.seen import EXIF_NAME
 
 if TYPE_CHECKING:
     from serving.colour import Chromaticities
@@ -22,7 +23,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 ANCILLARY = 0x20  # the bit of a chunk's first letter
 ANIMATION = {b"acTL", b"fcTL", b"fdAT"}
 JFIF, EXIF, ICC, ADOBE, COMMENT = 0xE0, 0xE1, 0xE2, 0xEE, 0xFE
-ICC_NAME, EXIF_NAME = b"ICC_PROFILE\0", b"Exif\0\0"
+ICC_NAME = b"ICC_PROFILE\0"
 
 
 @dataclass(slots=True)
@@ -49,7 +50,7 @@ def parted(data: bytes, kind: str) -> Beside:
             case "PNG":
                 return _png(data)
             case "AVIF":
-                return Beside(data, code_points=_nclx(data))
+                return Beside(data, code_points=boxes.code_points(data))
     except (struct.error, IndexError):
         pass
     return Beside(data)
@@ -80,11 +81,15 @@ def _jpeg(data: bytes) -> Beside:
 
 
 def _png(data: bytes) -> Beside:
-    found, kept, noted = Beside(data), [SIGNATURE], set[bytes]()
+    found, kept, noted, begun = Beside(data), [SIGNATURE], set[bytes](), False
     for place in structure.chunks(data):
         length, name = struct.unpack_from(">I4s", data, place)
         content = data[place + 8 : place + 8 + length]
         ancillary = bool(name[0] & ANCILLARY)
+        if name == b"IDAT":
+            begun = True
+        if ancillary and begun and name not in ANIMATION:
+            continue  # what comes behind the first pixels is too late for browsers, EXIF too
         if ancillary and struct.pack(">I", crc32(name + content)) != data[place + 8 + length : place + 12 + length]:
             continue
         if name == b"IHDR":
@@ -129,9 +134,3 @@ def _inflated(content: bytes) -> bytes | None:
     except zlib.error:
         return None
     return profile if unpacker.eof else None
-
-
-def _nclx(data: bytes) -> tuple[int, int] | None:
-    """The code points of the first image's colours: ISO/IEC 14496-12, 12.1.5."""
-    place = data.find(b"colrnclx")
-    return struct.unpack_from(">HH", data, place + 8) if place > 0 else None

@@ -15,6 +15,7 @@ from serving.kinds import NotSupportedError
 RGB, BIT_FIELDS, ALPHA_BIT_FIELDS = 0, 3, 6
 COMPRESSIONS = {4: "JPEG", 5: "PNG", 11: "CMYK", 12: "CMYK", 13: "CMYK"}
 EMBEDDED = int.from_bytes(b"MBED", "big")
+CALIBRATED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,16 @@ def _channel(parts: tuple[Image.Image, ...], mask: int) -> Image.Image:
         worth = [round(255 * ((value & under) << (8 * place) >> low) / most) for value in range(256)]
         channel = ImageChops.add(channel, part.point(worth))
     return channel
+
+
+def calibration(data: bytes) -> tuple[tuple[tuple[float, float], ...], tuple[float, ...]] | None:
+    """The chromaticities and gammas of red, green and blue that a V4 or V5 header says."""
+    header = struct.unpack_from("<I", data, 14)[0]
+    if header < 108 or struct.unpack_from("<I", data, 70)[0] != CALIBRATED:
+        return None
+    ends = [number / 2**30 for number in struct.unpack_from("<9i", data, 74)]
+    gammas = tuple(number / 65536 for number in struct.unpack_from("<3I", data, 110))
+    return ((ends[0], ends[1]), (ends[3], ends[4]), (ends[6], ends[7])), gammas
 
 
 def profile(data: bytes) -> bytes | None:

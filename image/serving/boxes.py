@@ -25,6 +25,7 @@ MAX_LINKS = 10_000
 MAX_SAMPLES = 20_000  # of an animation
 MAX_LAYERS = 4  # tiles in a grid, cropped, under an overlay
 MAX_WORK = 4  # times the pixels of the largest picture: a grid and its tiles are 2, alpha and an overlay more
+HEADER = 300  # bytes in which a sequence header stands; what hides behind more is for the limits of `isolated`
 SMALL = 1_000_000  # pixels of which it does not matter how often
 # How many bytes of content stand before the boxes in a box.
 CONTAINERS = {b"meta": 4, b"stsd": 8, b"iref": 4, b"iinf": 0, b"av01": 78, b"hvc1": 78, b"hev1": 78} | dict.fromkeys(
@@ -55,6 +56,7 @@ class Boxes:
     parts: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     described: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     has: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    colours: dict[int, tuple[int, int]] = field(default_factory=dict)  # by property; of a track -1
 
     def walk(self, start: int, end: int, depth: int = 0, parent: bytes = b"") -> None:
         """Everything between two places; what claims to be larger than its container ends with it."""
@@ -110,10 +112,13 @@ class Boxes:
                 self.note_properties(content)
             case b"ispe":
                 self.claim(struct.unpack_from(">II", content, 4))
+            case b"colr" if content[:4] == b"nclx":
+                at = len(self.properties) - 1 if parent == b"ipco" else -1
+                self.colours[at] = struct.unpack_from(">HH", content, 4)
             case b"hvcC":
                 self.claim(_tried(coded_size.of_hevc, content))
             case b"av1C":
-                self.claim(_tried(coded_size.of_av1, content[4:]))
+                self.claim(_tried(coded_size.of_av1, content[4 : 4 + HEADER]))
 
     def claim(self, size: Size) -> None:
         self.sizes.append(size)
@@ -142,6 +147,8 @@ class Boxes:
         widths = sizes >> 4, sizes & 15, more >> 4, more & 15 if version else 0
         count = int.from_bytes(content[6 : 10 if wide else 8], "big")
         place, total = 10 if wide else 8, 0
+        if count > MAX_ITEMS:
+            raise ExcessError("items")
 
         def number(width: int) -> int:
             nonlocal place
@@ -186,7 +193,7 @@ class Boxes:
         return offset + (self.stored[0] if method == 1 else 0)
 
     def av1(self, place: int) -> Size:
-        return _tried(coded_size.of_av1, self.data[place : place + 300])
+        return _tried(coded_size.of_av1, self.data[place : place + HEADER])
 
     def measure(self) -> None:
         """Adds what the items themselves say of their sizes, and checks what they share."""
@@ -240,6 +247,23 @@ def largest(data: bytes) -> Size:
     size = max(found.sizes, key=_area, default=(0, 0))
     found.check_parts(MAX_WORK * max(_area(size), SMALL))
     return size
+
+
+def code_points(data: bytes) -> tuple[int, int] | None:
+    """H.273's primaries and transfer of an AVIF's picture: as its box says, or where there is none its frame."""
+    found = Boxes(data)
+    with suppress(struct.error, IndexError, ExcessError):
+        found.walk(0, len(data))
+    item = found.primary
+    for at in (*found.has[item], -1):
+        if at in found.colours:
+            return found.colours[at]
+    for _ in range(MAX_LAYERS):
+        item = next(iter(found.parts.get(item, ())), item)  # of a grid, the first tile's
+    place = found.place(item)
+    with suppress(IndexError):
+        return coded_size.colours_of_av1(data[place : place + HEADER])
+    return None
 
 
 def _area(size: Size) -> int:

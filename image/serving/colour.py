@@ -42,6 +42,8 @@ WHITE = 203.0  # cd/m² of what is as white as paper in PQ and HLG, and clipped 
 POINTS = 4096
 PIXELS = {"RGB": ("RGB", "RGBA", "RGBX"), "GRAY": ("L", "LA"), "CMYK": ("CMYK",)}  # what a profile may belong to
 
+CLASSES = {b"scnr", b"mntr", b"prtr", b"spac"}  # of devices and spaces; links and named colours belong to no picture
+
 Vector = tuple[float, float, float]
 Matrix = tuple[Vector, Vector, Vector]
 
@@ -53,6 +55,14 @@ def from_gamma(gamma: float | None, chromaticities: Chromaticities | None) -> by
     if abs(gamma - 1 / 2.2) < 0.001 and chromaticities in (None, SRGB):
         return None  # what nearly every old file says, and means sRGB with
     return written(chromaticities or SRGB, lambda value: cast("float", value ** (1 / gamma)))
+
+
+def from_calibration(ends: tuple[tuple[float, float], ...], gammas: tuple[float, ...]) -> bytes | None:
+    """The profile for BMP's endpoints and gammas, each of red, green and blue; white is sRGB's, as browsers have it."""
+    if not all(0.01 < gamma < 100 for gamma in gammas):
+        return None
+    curves = [lambda value, gamma=gamma: value**gamma for gamma in gammas]
+    return written(cast("Chromaticities", (D65, *ends)), *curves)
 
 
 def from_code_points(primaries: int, transfer: int, *, video: bool = False) -> bytes | None:
@@ -85,9 +95,9 @@ def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 @lru_cache(maxsize=8)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     try:
-        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        source = ImageCms.ImageCmsProfile(BytesIO(_without_stages(profile)))
         space = source.profile.xcolor_space.strip()
-        if mode not in PIXELS.get(space, ()):
+        if mode not in PIXELS.get(space, ()) or profile[12:16] not in CLASSES:
             return None
         target = ImageCms.createProfile("sRGB")
         taken = {"LA": "L", "RGBX": "RGB"}.get(mode, mode)
@@ -96,9 +106,22 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
         if taken == given and _changes_nothing(transform, taken):
             return None
     # Whatever a stranger's profile makes of LittleCMS: browsers show the picture without it.
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError, struct.error):
         return None
     return transform
+
+
+def _without_stages(profile: bytes) -> bytes:
+    """The profile without the tables of any number of stages (`D2B0` and its like): ICC.1:2022, 9.2.
+
+    A kilobyte of them keeps LittleCMS busy for a minute. Browsers know none, and every profile has others to go by.
+    """
+    kept = bytearray(profile)
+    (count,) = struct.unpack_from(">I", profile, 128)
+    for place in range(132, min(132 + 12 * count, len(profile) - 11), 12):
+        if kept[place : place + 3] == b"D2B":
+            kept[place] = ord("x")  # a name that nobody looks for; those of a file must differ
+    return bytes(kept)
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
@@ -110,27 +133,33 @@ def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
     return all(abs(one - other) <= 2 for one, other in zip(colours, converted, strict=True))
 
 
-def written(chromaticities: Chromaticities, curve: Callable[[float], float]) -> bytes | None:
-    """An ICC profile (v2, matrix and curve) with these primaries; `curve` maps 0…1 to linear light, 1 is white.
+def written(chromaticities: Chromaticities, *curves: Callable[[float], float]) -> bytes | None:
+    """An ICC profile (v2, matrix and curves) with these primaries.
 
-    None for primaries that span no triangle. ICC.1:2001-04, 6.3.1.2.
+    Each of `curves`, one for all or three, maps 0…1 to linear light, 1 is white. None for primaries that span no
+    triangle. ICC.1:2001-04, 6.3.1.2.
     """
     try:
         columns = _colorants(chromaticities)
     except ZeroDivisionError:
         return None
-    table = [max(0.0, min(1.0, curve(point / (POINTS - 1)))) for point in range(POINTS)]
-    trc = struct.pack(f">4s4xI{POINTS}H", b"curv", POINTS, *(round(65535 * value) for value in table))
-    tags = {b"wtpt": _xyz(D50), b"rTRC": trc}
+    names = (b"rTRC", b"gTRC", b"bTRC")
+    tags = {b"wtpt": _xyz(D50)}
     tags |= {name: _xyz(column) for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns, strict=True)}
-    place, entries, content = 128 + 4 + 12 * (len(tags) + 2), b"", b""
+    tags |= dict(zip(names, map(_trc, curves), strict=False))
+    place, entries, content = 128 + 4 + 12 * (len(tags) + 3 - len(curves)), b"", b""
     for name, value in tags.items():
-        for alias in (b"rTRC", b"gTRC", b"bTRC") if name == b"rTRC" else (name,):
+        for alias in names if len(curves) == 1 and name == names[0] else (name,):
             entries += struct.pack(">4sII", alias, place + len(content), len(value))
         content += value
     header = struct.pack(">I4xI4s4s4s12x4s28x", place + len(content), 0x02400000, b"mntr", b"RGB ", b"XYZ ", b"acsp")
     header += struct.pack(">3i", *(round(65536 * value) for value in D50))
-    return header.ljust(128, b"\0") + struct.pack(">I", len(tags) + 2) + entries + content
+    return header.ljust(128, b"\0") + struct.pack(">I", len(entries) // 12) + entries + content
+
+
+def _trc(curve: Callable[[float], float]) -> bytes:
+    table = [max(0.0, min(1.0, curve(point / (POINTS - 1)))) for point in range(POINTS)]
+    return struct.pack(f">4s4xI{POINTS}H", b"curv", POINTS, *(round(65535 * value) for value in table))
 
 
 def _colorants(chromaticities: Chromaticities) -> list[Vector]:

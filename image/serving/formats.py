@@ -29,7 +29,7 @@ MOST = 20_000_000  # every screen up to 5K
 MOST_HEIC = 25_000_000  # what phones write
 MOST_JPEG = 50_000_000  # what the largest common phones take (48 and 50 MP), since it can be decoded coarsely
 MOST_WHOLE = 25_000_000  # and is, if it has more than these; a progressive one may have no more
-MOST_CANVAS = 16_000_000  # WebP and AVIF are decoded to a canvas, or two, that is then copied: 9 to 16 bytes a pixel
+MOST_CANVAS = 16_000_000  # WebP, AVIF, some of APNG: a canvas, or two, that is then copied, 9 to 16 bytes a pixel
 MOST_RUNS = 4_000_000  # BMP's are decoded in Python
 TILE_WIDTH, TILE_LENGTH = 322, 323  # TIFF 6.0, section 15
 
@@ -102,10 +102,13 @@ class Jpeg(File):
 class Png(Jpeg):
     def __init__(self, data: bytes, kind: str) -> None:
         File.__init__(self, data, kind)
+        # The picture for those who know no animations is no frame of this one.
+        self.apart = getattr(self.image, "default_image", False) and getattr(self.image, "n_frames", 1) > 1
+        self.most = MOST_CANVAS if self.apart else MOST
 
     def load(self, side: int) -> Image.Image:  # noqa: ARG002
-        if getattr(self.image, "default_image", False) and getattr(self.image, "n_frames", 1) > 1:
-            self.image.seek(1)  # the picture for those who know no animations is no frame of this one
+        if self.apart:
+            self.image.seek(1)
         self.image.load()
         return self.image
 
@@ -167,7 +170,11 @@ class Bmp(File):
         return 1
 
     def profile(self) -> bytes | None:
-        return bitmap.profile(self.data)
+        if (calibration := bitmap.calibration(self.data)) is None:
+            return bitmap.profile(self.data)
+        from serving.colour import from_calibration
+
+        return from_calibration(*calibration)
 
 
 class Tiff(File):

@@ -24,11 +24,15 @@ MAX_SCANS = 30
 MAX_CHUNKS = 20_000  # PNG; the usual ones are of 8 kB, and 2,000 frames of an animation are 4,000
 MAX_BLOCKS = 20_000  # GIF, of at most 255 bytes, before the first frame
 MAX_TAGS = 4096  # TIFF
-MAX_VALUES = 100_000  # TIFF, of all tags that are not bytes or text: a strip for each of 65,535 rows has a place
+MAX_VALUES = (
+    100_000  # TIFF, of all tags that are no text or blocks of bytes: a strip for each of 65,535 rows has a place
+)
 SLACK = 16  # bytes by which writers have the last row or a strip too long
 MAX_PACKED = 1_000_000  # bytes of a run-length-encoded BMP, which Pillow decodes in Python
 
-_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # neither a stuffed byte nor a restart within a scan
+# Neither a stuffed byte, nor a marker that no length follows (TEM, restarts): whoever took one for a segment would skip
+# what decoders read.
+_MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
 _END, SCAN = 0xD9, 0xDA
 _BYTES = (1, 2, 6, 7)  # TIFF's types of one byte a value
 
@@ -160,8 +164,8 @@ def _tiff(data: bytes) -> str | None:
     start += 8 if big else 2
     values = 0
     for number in range(tags):
-        _, kind, count = entry.unpack_from(data, start + number * entry.size)
-        values += 0 if kind in _BYTES else count
+        tag, kind, count = entry.unpack_from(data, start + number * entry.size)
+        values += 0 if kind in _BYTES and tag not in tiff.COUNTED else count
     if values > MAX_VALUES:
         return "values"
     directory = tiff.Directory(data)

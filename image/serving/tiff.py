@@ -16,7 +16,18 @@ BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER, SAMPLES, PLANAR = 258, 259, 262, 266
 NEEDED = {*range(254, 260), 262, 266, 273, 274, 277, 278, 279, 284, 292, 293, 317, 320, *range(322, 326), 332, 338, 339}
 NEEDED |= {347, *range(512, 522), 529, 530, 531, 532, 34675}
 STRIPS, STRIP_SIZES, TILES, TILE_SIZES = 273, 279, 324, 325
+# What libtiff reads here, and names of what it does not.
+READ = {1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32946, 34925, 50000}
+COMPRESSIONS = {
+    34661: "JBIG",
+    34712: "JPEG 2000",
+    34892: "JPEG with losses in a raw file",
+    50001: "WebP",
+    50002: "JPEG XL",
+}
+COMPRESSIONS |= {33003: "JPEG 2000", 33005: "JPEG 2000", 34887: "LERC", 52546: "JPEG XL", 32809: "ThunderScan"}
 COLOUR_MAP, EXTRA, FORMAT, SUBSAMPLING = 320, 338, 339, 530
+COUNTED = {STRIPS, STRIP_SIZES, TILES, TILE_SIZES, BITS, COLOUR_MAP, EXTRA, FORMAT}  # lists of numbers of any type
 SUBFILE, MAKE, SUB_DIRECTORIES, DNG = 254, 271, 330, 50706
 JPEGS = (6, 7, 34892)
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, CMYK, YCBCR, LAB = 0, 1, 2, 3, 4, 5, 6, 8
@@ -27,6 +38,7 @@ UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 SIZES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # the types of numbers that are read here
 # Channels that hold colour, and the bits a sample that are read right, without and with alpha.
 COLOURS: dict[int, tuple[int, tuple[int, ...], tuple[int, ...]]] = {
+    WHITE_IS_ZERO: (1, (1,), ()),  # fax; what has more bits is taken for BLACK_IS_ZERO and inverted
     BLACK_IS_ZERO: (1, (1, 2, 4, 8, 12, 16, 32), (8,)),
     RGB: (3, (8, 16), (8, 16)),
     PALETTE: (1, (1, 2, 4, 8), ()),
@@ -158,13 +170,14 @@ class Directory:
         name = NAMES.get(photometric, f"colours of the kind {photometric}")
         if photometric not in COLOURS:
             raise NotSupportedError(f"in {name}")
+        if (compression := self.numbers(COMPRESSION, (1,))[0]) not in READ:
+            raise NotSupportedError(f"compressed as {COMPRESSIONS.get(compression, f'number {compression}')}")
         colours, plain, with_alpha = COLOURS[photometric]
         channels = f"of {samples} channels in {name}"
         if samples != colours + len(extra) or len(extra) > 1 or (extra and photometric == PALETTE):
             raise NotSupportedError(channels)
         if self.format == FLOAT:
-            compressed = self.numbers(COMPRESSION, (1,))[0] != 1
-            if (photometric, bits, samples) != (BLACK_IS_ZERO, 32, 1) or (compressed and self.order == ">"):
+            if (photometric, bits, samples) != (BLACK_IS_ZERO, 32, 1) or (compression != 1 and self.order == ">"):
                 raise NotSupportedError(f"of floating-point numbers of {bits} bits in {name}")
         elif self.format == SIGNED and (photometric, bits, samples) == (BLACK_IS_ZERO, 32, 1):
             pass  # so Pillow and NumPy users write what are small positive numbers
@@ -180,8 +193,7 @@ class Directory:
             raise NotSupportedError(f"of {bits} bits a sample in {name}, in this order of bytes or bits")
         if extra == (1,) and (photometric != RGB or self.planar):
             raise NotSupportedError(f"in {name} with premultiplied alpha")
-        jpeg = self.numbers(COMPRESSION, (1,))[0] in JPEGS
-        if photometric == YCBCR and not jpeg and self.numbers(SUBSAMPLING, (2, 2)) != (1, 1):
+        if photometric == YCBCR and compression not in JPEGS and self.numbers(SUBSAMPLING, (2, 2)) != (1, 1):
             raise NotSupportedError("in YCbCr with colours of half the size, without JPEG")
 
     def plane(self, number: int) -> bytes:

@@ -17,7 +17,8 @@ from PIL import Image, ImageCms
 from serving import colour
 from serving.colour import PRIMARIES, TRANSFERS
 
-from tests.image.samples import Sample, encode, png_chunk, tiff_file, turned
+from tests.image.encumbered import encumbered, oriented
+from tests.image.samples import Sample, encode, png_chunk, tiff_file, with_chunks
 
 Pixels = NDArray[Any]
 MASKS = {
@@ -62,6 +63,9 @@ def coloured(scene: Image.Image) -> Iterator[Sample]:
             place = avif.index(b"colrnclx") + 8
             avif = avif[:place] + struct.pack(">HH", primaries, transfer) + avif[place + 4 :]
             yield Sample(f"AVIF, nclx, {name}", "AVIF", avif)
+            if primaries != 12:
+                yield Sample(f"AVIF, frame, {name}", "AVIF", said_by_frame(avif, primaries, transfer))
+    yield from calibrated(scene)
     for gamma in (0.3, 0.55, 1.0):
         for primaries in (0, 1, 9):
             profile = colour.from_gamma(gamma, PRIMARIES.get(primaries))
@@ -76,6 +80,45 @@ def coloured(scene: Image.Image) -> Iterator[Sample]:
             yield Sample(f"PNG, gAMA {gamma}, {SPACES.get(primaries, 'no cHRM')}, sRGB", "PNG", srgb)
 
 
+def said_by_frame(avif: bytes, primaries: int, transfer: int) -> bytes:
+    """The file without a box of colours: its AV1 sequence header says them."""
+    avif = avif.replace(b"colrnclx", b"freenclx")
+    place = avif.rindex(b"mdat") + 4
+    header = f"{int.from_bytes(avif[place : place + 30], 'big'):0240b}"
+    at = header.index("1" + f"{1:08b}{13:08b}") + 1
+    header = header[:at] + f"{primaries:08b}{transfer:08b}" + header[at + 16 :]
+    return avif[:place] + int(header, 2).to_bytes(30, "big") + avif[place + 30 :]
+
+
+def calibrated(scene: Image.Image) -> Iterator[Sample]:
+    """BMP files whose headers say primaries and gammas, or hold a profile."""
+    for space in (0, int.from_bytes(b"sRGB", "big"), int.from_bytes(b"Win ", "big"), int.from_bytes(b"LINK", "big")):
+        for primaries, gammas in ((9, (2.2, 2.2, 2.2)), (1, (1.0, 1.0, 1.0)), (12, (1.8, 2.2, 2.6)), (0, (2.2,) * 3)):
+            curves = [lambda value, gamma=gamma: value**gamma for gamma in gammas]
+            profile = colour.written(PRIMARIES[primaries], *curves) if primaries and not space else None
+            laid = in_colours(scene, profile) if profile else scene
+            ends = [number for x, y in PRIMARIES.get(primaries, ((0, 0),) * 4)[1:] for number in (x, y, 1 - x - y)]
+            said = struct.pack("<I9i", space, *(round(2**30 * number) for number in ends))
+            said += struct.pack("<3I", *(round(65536 * gamma) for gamma in gammas))
+            for header in (108, 124):
+                data = bmp(
+                    masked(np.asarray(laid.convert("RGBA")), MASKS["BGRX"][1], alpha=False),
+                    32,
+                    MASKS["BGRX"][1],
+                    header,
+                )
+                data = data[:70] + said + data[70 + len(said) :]
+                name = f"{SPACES.get(primaries, 'nothing')}, {gammas[0]}, space {space:x}"
+                yield Sample(f"BMP, header of {header}, {name}", "BMP", data)
+    for primaries in (9, 12):
+        profile = colour.written(PRIMARIES[primaries], lambda value: value**1.8) or b""
+        pixels = np.asarray(in_colours(scene, profile).convert("RGBA"))
+        data = bmp(masked(pixels, MASKS["BGRX"][1], alpha=False), 32, MASKS["BGRX"][1], 124)
+        said = struct.pack("<II", len(data) - 14, len(profile))
+        data = data[:70] + b"DEBM" + data[74:126] + said + data[134:] + profile
+        yield Sample(f"BMP, a profile of {SPACES[primaries]}", "BMP", data)
+
+
 def profiled(scene: Image.Image) -> Iterator[Sample]:
     """ICC profiles."""
     options: dict[str, dict[str, Any]] = {"JPEG": {"quality": 98, "subsampling": 0}, "WEBP": {"lossless": True}}
@@ -88,18 +131,6 @@ def profiled(scene: Image.Image) -> Iterator[Sample]:
                 if kind in ("PNG", "JPEG") or primaries in (9, 12):
                     data = encode(laid, kind, icc_profile=profile, **options.get(kind, {}))
                     yield Sample(f"{kind}, ICC, {space}, {curve}", kind, data)
-
-
-def oriented(scene: Image.Image) -> Iterator[Sample]:
-    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
-    for orientation in range(1, 9):
-        for kind in ("PNG", "WEBP", "AVIF"):
-            options: dict[str, Any] = {"lossless": True} if kind == "WEBP" else {}
-            yield Sample(f"{kind}, EXIF {orientation}", kind, turned(scene, kind, orientation, **options), "other")
-    for kind in ("JPEG", "WEBP", "AVIF"):
-        yield Sample(f"{kind}, orientation in XMP", kind, encode(scene, kind, xmp=xmp, quality=95))
-    text = b"XML:com.adobe.xmp\0\0\0\0\0" + xmp
-    yield Sample("PNG, orientation in XMP", "PNG", with_chunks(encode(scene, "PNG"), (b"iTXt", text)))
 
 
 def clear(scene: Image.Image) -> Iterator[Sample]:
@@ -144,28 +175,15 @@ def samples_of_tiff(scene: Image.Image) -> Iterator[Sample]:
     for bits in (8, 16):
         values = (255 - forms["grey"].astype(np.uint64)) * (((1 << bits) - 1) // 255)
         yield Sample(f"TIFF, white is zero, {bits} bits", "TIFF", tiff_of(values, bits, 0, "<", 1), "grey")
-
-
-def encumbered(scene: Image.Image) -> Iterator[Sample]:
-    """Whole pictures with metadata over which decoders stumble."""
-    png, jpeg = encode(scene, "PNG"), encode(scene, "JPEG", quality=95)
-    text = png_chunk(b"tEXt", b"Comment\0hello")
-    yield Sample("PNG, text with a bad checksum", "PNG", png[:33] + text[:-4] + b"oops" + png[33:])
-    long = (b"zTXt", b"Comment\0\0" + zlib.compress(bytes(5_000_000)))
-    yield Sample("PNG, text of 5 MB", "PNG", with_chunks(png, long))
-    for name, marker, content in (
-        ("APP13 cut short", 0xED, b"Photoshop 3.0\x008BIM\x04\x04"),
-        ("EXIF cut short", 0xE1, b"Exif\0\0MM"),
-        ("profile cut short", 0xE2, b"ICC_PROFILE\0\1"),
-        ("MPF astray", 0xE2, b"MPF\0II*\0\xff\xff\xff\xff"),
-    ):
-        segment = struct.pack(">BBH", 0xFF, marker, 2 + len(content)) + content
-        yield Sample(f"JPEG, {name}", "JPEG", jpeg[:2] + segment + jpeg[2:])
-
-
-def with_chunks(data: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
-    """A PNG with more chunks behind its header."""
-    return data[:33] + b"".join(png_chunk(*chunk) for chunk in chunks) + data[33:]
+    dots = np.asarray(scene.convert("1"))
+    for zero, fill in ((0, 1), (1, 1), (0, 2)):
+        rows = np.packbits(dots == (zero == 1), axis=1, bitorder="big" if fill == 1 else "little")
+        tags = {256: [dots.shape[1]], 257: [len(dots)], 258: [1], 259: [1], 262: [zero], 266: [fill], 277: [1]}
+        tags |= {273: [8], 278: [len(dots)], 279: [rows.size]}
+        yield Sample(f"TIFF, fax, white is {zero}, fill order {fill}", "TIFF", tiff_file(tags, rows.tobytes()), "other")
+    for code in (50001, 34712, 12345):
+        tags = {256: [8], 257: [8], 258: [8], 259: [code], 262: [1], 277: [1], 273: [8], 278: [8], 279: [64]}
+        yield Sample(f"TIFF, compressed as {code}", "TIFF", tiff_file(tags, bytes(64)), "other")
 
 
 def in_colours(scene: Image.Image, profile: bytes) -> Image.Image:

@@ -198,6 +198,11 @@ def png_chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
+def with_chunks(data: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG with more chunks behind its header."""
+    return data[:33] + b"".join(png_chunk(*chunk) for chunk in chunks) + data[33:]
+
+
 def png(pixels: NDArray[Any], *, interlaced: bool = False) -> bytes:
     """An RGB picture [height, width, 3] of 8 or 16 bits: https://www.w3.org/TR/png-3/."""
     height, width, _ = pixels.shape

@@ -17,6 +17,7 @@ from tests.image.samples import samples
 
 PHOTO = encoded(Image.linear_gradient("L").convert("RGB").resize((320, 240)), "JPEG")
 BODIES = list(bodies(PHOTO))
+KEPT = 10  # MB
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +45,35 @@ def test_base64_where_bytes_should_be_is_told(name: str, handler: ModuleType) ->
 
 
 def test_a_bomb_costs_less_than_300_mb_and_two_seconds_and_the_function_lives_on(function: Function) -> None:
-    before = function.memory
-    for bomb in bombs():
+    few = list(bombs(each=3))
+    answer_within_bounds(function, few)
+    assert grown(function, few) < KEPT
+    assert function.invoke(post(PHOTO)).answer["statusCode"] == 200
+
+
+@pytest.mark.slow
+def test_all_bombs_cost_less_than_300_mb_and_two_seconds_and_nothing_is_kept_of_them(function: Function) -> None:
+    # What the first round leaves is room that the allocator keeps for the next: 41 MB, of which each of four further
+    # ones took at most 1.3 MB more. A leak takes as much again.
+    every = list(bombs())
+    answer_within_bounds(function, every)
+    assert grown(function, every) < KEPT
+
+
+def answer_within_bounds(function: Function, hostile: list[Hostile]) -> None:
+    for bomb in hostile:
         outcome = function.invoke(bomb.event)
         assert outcome.answer["statusCode"] == bomb.status, bomb.name
         # Seconds of CPU: how busy the machine is otherwise is no concern of the handler's.
         assert outcome.seconds < 2, bomb.name
         assert outcome.megabytes < 300, bomb.name
-    # What the largest of them took comes back in pieces only; what a leak takes would be theirs, 300 MB each.
-    assert function.memory < before + 60
-    assert function.invoke(post(PHOTO)).answer["statusCode"] == 200
+
+
+def grown(function: Function, hostile: list[Hostile]) -> float:
+    """By how many MB the process is larger after another round."""
+    before = function.memory
+    answer_within_bounds(function, hostile)
+    return function.memory - before
 
 
 def test_no_real_picture_has_too_many_parts(scene: Image.Image) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from PIL import Image
 from serving import colour, picture
 from serving.colour import PRIMARIES, TRANSFERS
 
-from tests.image.kinds import bmp, chrm, grey_png, in_colours, kinds, masked, png_of, with_chunks
-from tests.image.samples import encode, png_chunk, turned
+from tests.image import isobmff
+from tests.image.kinds import bmp, chrm, grey_png, in_colours, kinds, masked, png_of, said_by_frame
+from tests.image.samples import encode, png_chunk, turned, with_chunks
 
 Pixels = NDArray[Any]
 
@@ -43,6 +45,26 @@ def test_code_points_come_to_srgb(primaries: int, transfer: int, scene: Image.Im
         transfer_characteristics=transfer,
     )  # fmt: skip
     assert difference(picture.read(heic).image, scene) < 5
+
+
+def test_the_colours_of_an_avif_are_those_of_its_own_item() -> None:
+    linear = isobmff.box(b"colr", b"nclx", struct.pack(">HHHB", 1, 8, 6, 128))
+    plain = isobmff.picture("AVIF", 64, 64)
+    plain.properties.append(linear)
+    right = picture.read(plain.encoded()).image
+    assert right.getpixel((9, 9)) == pytest.approx((254, 0, 0), abs=3)
+    grey = isobmff.File("AVIF", properties=list(plain.properties))
+    content = encode(Image.new("RGB", (64, 64), (99, 99, 99)), "AVIF", quality=90)
+    content = content[content.rindex(b"mdat") + 4 :]
+    grey.add(isobmff.Item(b"av01", content, (1, 2)))
+    assert picture.read(grey.encoded()).image.getpixel((9, 9)) == pytest.approx((99, 99, 99), abs=2)
+    grey.items[0] = replace(grey.items[0], has=(1, 2, 3))
+    assert picture.read(grey.encoded()).image.getpixel((9, 9)) == pytest.approx((167, 167, 167), abs=3)
+    tiles = isobmff.File("AVIF", properties=[*plain.properties[:2], isobmff.ispe(128, 64)])
+    tile = isobmff.Item(b"av01", said_by_frame(b"mdat" + content, 1, 8)[4:], (1, 2))
+    tiles.items += [tile, tile]
+    tiles.primary = tiles.add(isobmff.Item(b"grid", isobmff.grid(1, 2, 128, 64), (3,)), (1, 2))
+    assert picture.read(tiles.encoded()).image.getpixel((99, 9)) == pytest.approx((167, 167, 167), abs=3)
 
 
 @pytest.mark.parametrize("gamma", [0.3, 0.55, 1.0])
