@@ -146,7 +146,7 @@ def respond(http: Request, entry: dict[str, object]) -> Response:
         case "GET":
             from serving.page import page  # what it imports no photo has to wait for
 
-            return page(http, str(about.get("model", "")))
+            return page(http, str(about.get("model", "")), contract_)
         case "OPTIONS":
             return Response(204)
         case other:

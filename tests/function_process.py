@@ -122,10 +122,12 @@ def _kilobytes(pid: int, field: str) -> float:
 
 
 @contextmanager
-def function_process(bundle: Path = IMAGE / "demo" / "bundle") -> Iterator[Function]:
-    """A fresh process of the handler over a model bundle."""
+def function_process(bundle: Path = IMAGE / "demo" / "bundle", predictor: Path | None = None) -> Iterator[Function]:
+    """A fresh process of the handler over a model bundle, or over the module `predictor`."""
     environment = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
     environment |= {"_HANDLER": "handler.handler", "MODEL_DIR": str(bundle), "AWS_LAMBDA_FUNCTION_NAME": "captions"}
+    if predictor:
+        environment |= {"PREDICTOR": predictor.stem, "PYTHONPATH": str(predictor.parent)}
     watched, held = os.pipe()  # it ends, with its children, when nobody holds the other end any more
     with (
         os.fdopen(held, "wb"),

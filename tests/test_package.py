@@ -62,7 +62,7 @@ def test_the_wheel_holds_what_goes_to_lambda_and_no_litter(wheel: Path) -> None:
         names = set(archive.namelist())
     assert {
         f"lambdacap/image/{name}"
-        for name in ("Dockerfile", ".dockerignore", "handler.py", "serving/page.html", "project.Dockerfile")
+        for name in ("Dockerfile", ".dockerignore", "handler.py", "serving/page/photo.html", "project.Dockerfile")
     } <= names
     assert "lambdacap/image/captioner/__init__.py" in names
     assert "lambdacap/image/demo/bundle/model.json" in names

@@ -20,7 +20,7 @@ addEventListener("DOMContentLoaded", () => new MutationObserver(changes => {
     const word = target.textContent;
     if (target.classList.contains("on") && window.lit.at(-1) !== word) window.lit.push(word);
   }
-}).observe(document.getElementById("caption"), { subtree: true, attributeFilter: ["class"] }));
+}).observe(document.getElementById("caption") ?? document.body, { subtree: true, attributeFilter: ["class"] }));
 """
 # What a person's hand carries: files on a DataTransfer.
 _HAND = """([name, type, content]) => {
@@ -74,7 +74,7 @@ class Tab:
             page.on("request", tab._saw)
             page.goto(url)
             yield tab
-            assert tab.complaints == []
+            assert tab.complaints == [], tab.complaints
             strangers = [one for one in tab.requested if not one.startswith((url, "blob:", "data:"))]
             assert strangers == []
 

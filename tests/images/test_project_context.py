@@ -36,7 +36,9 @@ def test_the_context_is_the_project_and_what_serves_it(folder: Path) -> None:
     (folder / "large.bin").write_bytes(bytes(2 << 20))
     found = content(folder)
     assert found["Dockerfile"] == dockerfile(folder) == default_image() / "project.Dockerfile"
-    assert {"lambdacap/handler.py", "lambdacap/serving/page.html", "lambdacap/serving/inputs/form.py"} <= set(found)
+    assert {"lambdacap/handler.py", "lambdacap/serving/page/photo.html", "lambdacap/serving/inputs/form.py"} <= set(
+        found
+    )
     assert {"project/predictor.py", "project/examples/a.txt", "project/weights/w.onnx", "large/large.bin"} <= set(found)
     assert {"requirements/requirements.txt", "requirements/lambdacap-serving.txt"} <= set(found)
     assert not [path for path in found if "captioner" in path or "__pycache__" in path]
