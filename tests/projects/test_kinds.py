@@ -71,13 +71,11 @@ def test_a_kind(name: str, home: Path, tmp_path: Path, packages: Path) -> None:
 
     if kind.media_type:
         body = curl("--data-binary", f"@{file}", "--header", f"Content-Type: {kind.media_type}", f"{address}?{query}")
-        first = f"{kind.first}=@{file}"
     else:
         body = curl("--get", "--request", "POST", "--data-urlencode", f"{kind.first}@{file}", address)
-        first = f"{kind.first}=<{file}"
     assert kind.right(read(body)), body[:500]
     more = [word for key, value in kind.more.items() for word in ("--form", f"{key}={value}")]
-    assert kind.right(read(curl("--form", first, *more, address)))
+    assert kind.right(read(curl("--form", f"{kind.first}=@{file}", *more, address)))
     (tmp_path / "request.json").write_text(as_json(kind))
     assert kind.right(read(curl("--json", f"@{tmp_path / 'request.json'}", address)))
 

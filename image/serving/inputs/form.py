@@ -53,9 +53,10 @@ def value(wanted: Input, items: list[Any]) -> Any:  # noqa: ANN401 - text, a fil
     inner = core(wanted.wire.type)
     kind = get_origin(inner) or inner
     if kind in _LISTS:
+        element = core(get_args(inner)[0]) if get_args(inner) else str
+        items = [_read(wanted.name, element, item) for item in items]
         if len(items) == 1 and isinstance(items[0], str) and items[0].lstrip().startswith("["):
             return _parsed(wanted.name, items[0])
-        element = core(get_args(inner)[0]) if get_args(inner) else str
         return [_one(wanted.name, element, item) for item in items]
     if len(items) > 1:
         raise HttpError(400, "invalid_parameter", f"{wanted.name} is given {len(items)} times; it takes one value")
@@ -63,13 +64,21 @@ def value(wanted: Input, items: list[Any]) -> Any:  # noqa: ANN401 - text, a fil
 
 
 def _one(name: str, kind: Any, item: Any) -> Any:  # noqa: ANN401 - see `value`
+    item = _read(name, kind, item)
     if isinstance(item, Upload):
-        return text.decoded(item.data, where=name) if kind is str else item
+        return item
     if kind is float and item.strip().lstrip("+-").lower() in _INFINITE:
         raise HttpError(400, "invalid_parameter", f"{name}: expected a finite number")
     is_record = isinstance(kind, type) and issubclass(kind, msgspec.Struct)
     if is_record or (get_origin(kind) or kind) in (dict, *_LISTS):
         return _parsed(name, item)
+    return item
+
+
+def _read(name: str, kind: Any, item: Any) -> Any:  # noqa: ANN401 - see `value`
+    """A file as the text in it, where no file is wanted: many clients send JSON as one. Raises `HttpError`."""
+    if isinstance(item, Upload) and not (isinstance(kind, type) and issubclass(kind, Upload)):
+        return text.decoded(item.data, where=name)
     return item
 
 

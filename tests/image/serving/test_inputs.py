@@ -98,6 +98,11 @@ class TestForms:
         assert ask(predictors.values, tags=json.dumps(["a", "b"]), **as_text) == wanted
         parts = [("tags", (None, "a")), ("tags", (None, "b")), *((n, (None, t)) for n, t in as_text.items())]
         assert ask(predictors.values, *form(parts)) == wanted
+        # As files, as curl's @ and browsers' blobs of JSON come.
+        blobs = {name: (f"{name}.json", json.dumps(value), "application/json") for name, value in sent.items()}
+        assert ask(predictors.values, *form(blobs)) == wanted
+        lines = [("tags", ("1.txt", "a", "text/plain")), ("tags", ("2.txt", "b")), *parts[2:]]
+        assert ask(predictors.values, *form(lines)) == wanted
 
     def test_what_is_left_out_is_left_to_the_function(self) -> None:
         assert ask(predictors.values) == {}
