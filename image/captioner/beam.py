@@ -96,10 +96,9 @@ def candidates(
         ]
         ended = words == end
         found += [_found(live[index], totals[index], ended=True) for index in np.flatnonzero(ended)]
-        best = max((one.log_probability for one in found), default=-np.inf)
         going = np.flatnonzero(~ended)
         width = len(going)
-        if width == 0 or (found and best - margin >= totals[going[0]]):
+        if width == 0 or (found and max(one.log_probability for one in found) - margin >= totals[going[0]]):
             break
         live = [live[index] for index in going]
         totals, words = totals[going], words[going]

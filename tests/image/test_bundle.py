@@ -51,6 +51,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         ({"format": 2}, "format 2, not 1"),
         ({"format": None}, "format None, not 1"),
         ({"name": None}, "lacks 'name'"),
+        ({"runtime": "tflite"}, r"model\.json: runtime .tflite. is not known, only onnx"),
         ({"image": None}, "lacks 'image'"),
         ({"image": []}, "model.json: list indices"),
         ({"image": image(resample="nearest")}, "'nearest' is not known"),

@@ -325,6 +325,14 @@ def test_what_a_file_is_by_its_first_bytes(data: bytes, found: str | None) -> No
     assert sniff.kind(data) == found
 
 
+def test_a_file_that_came_as_text_is_taken_where_it_is_text_and_else_refused() -> None:
+    for body, kind in ((b"plain", "application/x-unknown"), ("ä".encode(), "text/plain")):
+        ask(predictors.file, body, kind, binary=False)
+    status, code, said = refused(predictors.file, "ä".encode(), "application/x-unknown", binary=False)
+    assert (status, code) == (400, "invalid_body")
+    assert "came as text" in said
+
+
 def test_what_is_wrong_inside_lists_is_told_by_its_own_kind() -> None:
     def predict(pair: tuple[int, Literal["left", "right"]], many: tuple[Literal["up", "down"], ...] = ()) -> int:
         return pair[0] + len(many)
