@@ -228,7 +228,12 @@ class _Machine:
         arguments, function = self._pop(), self._pop()
         if type(function) is not Global or type(arguments) is not tuple:
             raise pickle.UnpicklingError("it calls what is no function")
-        self.stack.append(self.known[function.name](*arguments))
+        try:
+            self.stack.append(self.known[function.name](*arguments))
+        except TypeError as error:
+            raise pickle.UnpicklingError(
+                f"it calls {function.name} with other arguments than the format has"
+            ) from error
 
     def _build(self) -> None:
         state = self._pop()

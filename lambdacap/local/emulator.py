@@ -45,6 +45,7 @@ class Emulator:
         for module in (lambda_runtime, lambda_svc):
             _replace(module, "execution_credentials", self.execution_credentials)
         _replace(ecr, "_get_authorization_token", self._authorization_token)
+        self._put_image = _replace(ecr, "_put_image", self._put_image_to_pull)
         # Others would publish ports that nothing guards. Lambda runs containers, and the reaper ends them.
         engine = docker_engine.kept_from_others(int(self._lambda._DOCKER_TIMEOUT))
         _replace(self._lambda, "_get_docker_client", engine)
@@ -131,6 +132,15 @@ class Emulator:
             states.pop("ecr", None)
         save_all(states)
 
+    def _put_image_to_pull(self, data: dict[str, Any]) -> Any:  # noqa: ANN401 - MiniStack's answer
+        """An image that was put by its manifest can be pulled by its digest, too: engines ask for it so."""
+        answer = self._put_image(data)
+        name, text = data.get("repositoryName", ""), data.get("imageManifest", "")
+        if answer[0] == 200:
+            manifests = self._ecr._manifest_blobs.setdefault(name, {})
+            manifests[data.get("imageDigest") or self._ecr._image_digest(text)] = text.encode()
+        return answer
+
     def _authorization_token(self, data: object) -> object:  # noqa: ARG002 - MiniStack's signature
         pair = f"{secrets.REGISTRY_USER}:{secrets.registry_password(self._secret)}"
         answer = {
@@ -141,7 +151,10 @@ class Emulator:
         return self._ecr.json_response({"authorizationData": [answer]})
 
 
-def _replace(module: Any, name: str, ours: object) -> None:  # noqa: ANN401 - a module without types
+def _replace(module: Any, name: str, ours: object) -> Any:  # noqa: ANN401 - a module without types
+    """Put `ours` into the module's place of that name; returns what was there."""
     if not hasattr(module, name):
         raise ImportError(f"this version of MiniStack has no {module.__name__}.{name}")
+    theirs = getattr(module, name)
     setattr(module, name, ours)
+    return theirs

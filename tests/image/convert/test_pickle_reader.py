@@ -171,6 +171,13 @@ PROGRAMS = {
     "doubled tuples as a state": b"cmodels\nEncoder\n)\x81" + _doubled(b"\x86", 60) + b"b",
     "doubled tuples as a persistent id": _doubled(b"\x86", 60) + b"Q",
     "doubled tuples as arguments": b"cbuiltins\nset\n" + _doubled(b"\x86", 60) + b"R",
+    "doubled tuples as a key of an ordered dict": (
+        b"ccollections\nOrderedDict\n]" + _doubled(b"\x86", 60) + b"K\x01\x86a\x85R"
+    ),
+    "doubled tuples as a key of a new ordered dict": (
+        b"ccollections\nOrderedDict\n]" + _doubled(b"\x86", 60) + b"K\x01\x86a\x85\x81"
+    ),
+    "an ordered dict of what is none": b"ccollections\nOrderedDict\n}}\x86R",
     "doubled tuples as a name": _doubled(b"\x86", 60) + _text("x") + b"\x93",
     "doubled tuples called": _doubled(b"\x86", 60) + b")R",
     "persistent id in text": b"Pa\n",
