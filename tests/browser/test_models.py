@@ -31,7 +31,7 @@ def opened(browser: Browser, tmp_path: Path) -> Opened:
 
 
 def send(tab: Tab) -> None:
-    tab["#inputs button"].click()
+    tab["#inputs .first"].click()
     expect(tab["#answer"]).to_be_focused()
     expect(tab["#took"]).to_contain_text("Answered in")
 
@@ -45,7 +45,7 @@ def test_boxes_are_drawn_over_the_picture(opened: Opened, tmp_path: Path) -> Non
     with opened(models.BOXES) as tab:
         expect(tab["h1"]).to_have_text("Finds the brightest spots")
         expect(tab["#about"]).to_have_text("Boxes around what it takes for something.")
-        tab["#inputs button"].click()
+        tab["#inputs .first"].click()
         expect(tab["#in-photo-error"]).to_have_text("This is wanted.")
         expect(tab["#in-photo"]).to_be_focused()
         tab["#in-photo"].set_input_files(picture(tmp_path))
@@ -84,10 +84,28 @@ def test_sound_is_taken_and_a_table_comes(opened: Opened, tmp_path: Path) -> Non
         expect(tab["tbody td"]).to_have_text(["0", "1", "0.5"])
 
 
+def test_sound_is_recorded(opened: Opened) -> None:
+    with opened(models.SOUND, permissions=["microphone"]) as tab:
+        tab.page.get_by_role("button", name="Record").click()
+        stop = tab.page.get_by_role("button", name="Stop")
+        expect(stop).to_be_visible()
+        tab.page.wait_for_timeout(1500)
+        stop.click()
+        expect(tab[".preview audio"]).to_be_visible()
+        send(tab)
+        assert 0.5 < float(tab["tbody td"].nth(1).inner_text()) < 10
+
+
+def test_without_a_microphone_it_says_so(opened: Opened) -> None:
+    with opened(models.SOUND) as tab:
+        tab.page.get_by_role("button", name="Record").click()
+        expect(tab["#what"]).to_have_text("There is no microphone")
+
+
 def test_text_gives_labels_as_bars_and_errors_stand_beside(opened: Opened) -> None:
     with opened(models.TEXT) as tab:
         tab["#in-words"].fill("  ")
-        tab["#inputs button"].click()
+        tab["#inputs .first"].click()
         expect(tab["#in-words-error"]).to_have_text("say something")
         expect(tab["#in-words"]).to_be_focused()
         tab["#in-words"].fill("what a day")
@@ -113,10 +131,10 @@ def test_records_are_json_that_is_checked(opened: Opened) -> None:
     with opened(models.RECORDS) as tab:
         assert tab["#in-flowers"].get_attribute("placeholder") == '[{"petal": 0.5, "sepal": 0.5}]'
         tab["#in-flowers"].fill("[{")
-        tab["#inputs button"].click()
+        tab["#inputs .first"].click()
         expect(tab["#in-flowers-error"]).to_contain_text("This is no JSON")
         tab["#in-flowers"].fill('[{"petal": 1}, {"petals": 3}]')
-        tab["#inputs button"].click()
+        tab["#inputs .first"].click()
         expect(tab["#in-flowers-error"]).to_contain_text("petals")
         tab["#in-flowers"].fill('[{"petal": 1}, {"petal": 3}]')
         send(tab)
@@ -164,7 +182,7 @@ def test_axe_finds_nothing(screen: str, opened: Opened, tmp_path: Path) -> None:
     with opened(models.BOXES, reduced_motion="reduce", **SCREENS[screen]) as tab:
         for step in ("empty", "wrong", "answered"):
             if step == "wrong":
-                tab["#inputs button"].click()
+                tab["#inputs .first"].click()
             if step == "answered":
                 tab["#in-photo"].set_input_files(picture(tmp_path))
                 send(tab)
