@@ -35,10 +35,13 @@ ELSEWHERE = {
     r"lambdacap build": "tests/docker/test_build.py",
     r"lambdacap deploy --boundary": "tests/resources/test_resources.py",
     r"lambdacap model fetch": "tests/model/test_fetch.py",
+    r"python tests/benchmarks/serve.py": "tests/benchmarks/serve.py",
     r"python tests/benchmarks/shrunk.py": "tests/test_shrunk.py",
     r"python -m pytest -s tests/operations/test_access.py": "tests/operations/test_access.py",
 }
 """What a page's session leaves out → what runs it."""
+ENDLESS = re.compile(r"--follow|^lambdacap serve")
+"""What ends by Ctrl-C only."""
 FIRST = next(block for block in blocks(PAGES["README"]) if "lambdacap deploy --local" in block)
 """The way through the first page."""
 
@@ -49,8 +52,7 @@ def elsewhere(line: str) -> str | None:
 
 def session(lines: list[str], command: Command, seconds: float) -> str:
     """What a shell prints that stops at the first line that fails, as wide as a terminal of 80 columns."""
-    # Following ends by Ctrl-C only.
-    script = [f"timeout --preserve-status --signal INT 5 {line}" if "--follow" in line else line for line in lines]
+    script = [f"timeout --preserve-status --signal INT 10 {line}" if ENDLESS.search(line) else line for line in lines]
     path = f"{command.executable.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-e", "-x", "-c", "\n".join(script)],

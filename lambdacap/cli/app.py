@@ -25,6 +25,7 @@ from lambdacap.cli.model import model
 from lambdacap.cli.open import open_page
 from lambdacap.cli.options import command, deploy_command, step_command
 from lambdacap.cli.run import run as predict
+from lambdacap.cli.serve import serve
 from lambdacap.errors import LambdacapError, UsageError
 from lambdacap.settings import Settings
 
@@ -92,6 +93,7 @@ def common(
 
 app.command(**shown(BEGIN, "lambdacap init my-model --template sound"))(init)
 app.command("run", **shown(BEGIN, "lambdacap run examples/photo.jpg"))(predict)
+app.command(**shown(BEGIN, "lambdacap serve"))(serve)
 
 
 @app.command(**shown(DEPLOY, "lambdacap deploy --region eu-central-1 --auth key"))

@@ -23,6 +23,10 @@ _TRACEBACK = "Traceback (most recent call last):"
 _EVENTS = ("init", "request", "warm")
 
 
+class TooSlowError(ProjectError):
+    """It was ended, since it took too long."""
+
+
 @dataclass(frozen=True)
 class Source:
     """`folder` is the author's, `task` what the function's holds (path → file); `python` None is lambdacap's own."""
@@ -107,6 +111,10 @@ class Instance:
         self._process.stop()
         self._made.cleanup()
 
+    def kill(self) -> None:
+        """End it, while another thread perhaps waits for its answer, and goes on to `stop` it."""
+        self._process.kill()
+
     @property
     def alive(self) -> bool:
         return self._process.alive
@@ -158,7 +166,7 @@ class Instance:
         doing = "predicted" if self._answered else "started"
         if kind == "Sandbox.Timedout":
             self._tell(lines)
-            return ProjectError(
+            return TooSlowError(
                 f"{self._file} was ended since it had not {doing} within {limit:.0f} s",
                 hint="A larger --timeout gives it longer; a caller waits 29 s at most." if doing == "predicted" else "",
             )

@@ -129,7 +129,7 @@ class FunctionProcess:
 
         def expire() -> None:
             timed_out.set()
-            self._kill()
+            self.kill()
 
         timer = threading.Timer(max(0.0, context["deadline"] - time.time()), expire)
         timer.start()
@@ -148,14 +148,14 @@ class FunctionProcess:
             self.stream.send()
 
     def stop(self) -> None:
-        self._kill()
+        self.kill()
         self._process.wait()
         os.close(self._lifeline)
         self._results.close()
         with contextlib.suppress(BrokenPipeError):  # an unsent event died with the process
             self._events.close()
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
         """It and all that it has started."""
         if self.alive:
             with contextlib.suppress(ProcessLookupError):

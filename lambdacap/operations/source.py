@@ -14,7 +14,7 @@ from lambdacap.projects import environment as environments
 from lambdacap.projects import interpreter, readiness
 from lambdacap.projects.installer import KIND
 from lambdacap.settings import Settings
-from lambdacap.settings.places import PREDICTOR
+from lambdacap.settings.places import PREDICTOR, is_project
 
 
 def prepared(settings: Settings, report: Report) -> Source:
@@ -30,14 +30,19 @@ def prepared(settings: Settings, report: Report) -> Source:
             report(Warned(f"{words}{wanted.interpreter.version}, runs the predictor"))
         task = project_context.read(settings.image).task
         return Source(settings.image, task, wanted.python, variables(settings.image))
-    if not {"image", "weights"} & set(settings.given):
-        raise ProjectError(
-            f"there is no {PREDICTOR} here, and so no model of yours",
-            hint="`lambdacap init DIR` begins one; --image DIR names a folder that has one.",
-        )
+    found(settings)
     settled = weights.settle(replace(settings, local=True), report)
     task = docker_context.task(settled.image, settled.bundle)
     if "handler.py" not in task:
         raise ProjectError(f"{settings.image} has no {PREDICTOR}", hint="Name a project's folder.")
     # What it needs is lambdacap's extra `local`; a virtual environment's Python finds it by its own path.
     return Source(settled.image, task, None, {"PYTHONPATH": ":".join(sys.path[1:]), **variables(settled.image)})
+
+
+def found(settings: Settings) -> None:
+    """Raises `ProjectError` where nothing says which model is meant: an empty folder does not mean the captioner."""
+    if not is_project(settings.image) and not {"image", "weights"} & set(settings.given):
+        raise ProjectError(
+            f"there is no {PREDICTOR} here, and so no model of yours",
+            hint="`lambdacap init DIR` begins one; --image DIR names a folder that has one.",
+        )

@@ -16,6 +16,7 @@ from lambdacap.projects import interpreter
 from lambdacap.projects.environment import Environment
 from tests.command import Command
 from tests.projects.folders import OWN, SHOUT, write
+from tests.projects.served import serving
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +50,12 @@ def project(lambdacap: Command, packages: Path) -> Iterator[Command]:
     environ = {"UV_CACHE_DIR": str(packages), "LAMBDACAP_DOCKER": "no", "LAMBDACAP_BASE_IMAGE": OWN}
     yield replace(lambdacap, environ=environ, seconds=300)
     cloud.discard(lambdacap.home, silent)
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory, packages: Path) -> Iterator[str]:
+    """Where a project that requires nothing is served, for all tests of a module."""
+    folder = write(tmp_path_factory.mktemp("served"), {"predictor.py": SHOUT})
+    environ = {"UV_CACHE_DIR": str(packages), "LAMBDACAP_BASE_IMAGE": OWN}
+    with serving(Command(folder, tmp_path_factory.mktemp("home"), environ)) as served:
+        yield served.url
