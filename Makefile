@@ -48,9 +48,10 @@ accuracy: $(VENV)/.local  ## Share of 1,000 fresh scenes that the demo model cap
 screenshots: $(VENV)/.dev  ## Pictures of the web page for the documentation.
 	@$(BIN)/python tests/browser/screenshots.py
 
-faults: $(VENV)/.dev  ## Every AWS call x every fault, and a long random walk: nothing may get lost.
+faults: $(VENV)/.dev  ## Every AWS call x every fault, a long random walk, odd answers: nothing may get lost.
 	@$(BIN)/python -m tests.faults.matrix
 	@$(BIN)/python -m tests.faults.walk
+	@$(BIN)/python -m tests.faults.odd
 
 clean:  ## Remove what was made here.
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
