@@ -19,6 +19,9 @@ _BEGIN = "Traceback (most recent call last):\n"
 _FRAME = re.compile(r'^\s*File "(.+?)", line (\d+)(?:, in (.+))?$', re.MULTILINE)
 _SYNTAX = re.compile(r"^(.*) \(([^()]+\.py), line (\d+)\)$", re.DOTALL)
 _MODULE = re.compile(r"No module named '([^'.]+)")
+_ENDED = re.compile(r"Runtime exited (?:with error: |with )((?:exit )?status \S+|signal: \w+)")
+"""As our function process, and as Lambda, says it of a process that is gone."""
+_HANDLER = re.compile(r'File "([^"]*)/handler\.py"')
 _FRAMES = 8
 _OURS = ("handler.py", "serving")
 
@@ -58,6 +61,21 @@ def of_traceback(text: str, task: Path) -> Mistake:
     begin = re.search(r"^[^\s].*", last, re.MULTILINE)
     kind, _, message = (last[begin.start() :].rstrip() if begin else last).partition(": ")
     return Mistake(kind.rpartition(".")[2], message, _own(last[: begin.start()] if begin else "", task))
+
+
+def of_report(payload: object, folder: Path) -> str:
+    """Why a function of the project in `folder` failed when it started, of what Lambda reported."""
+    said = payload if isinstance(payload, dict) else {}
+    kind, words = str(said.get("errorType") or ""), str(said.get("errorMessage") or payload)
+    if ended := _ENDED.search(words):
+        return f"{folder / PREDICTOR} ended its process while it started, or while it met its example ({ended[1]})"
+    if not kind or kind.startswith("Sandbox.") or kind == "ExampleError":
+        return words
+    stack = said.get("stackTrace")
+    lines = [str(line) for line in stack] if isinstance(stack, list) else []
+    # The handler stands in the function's folder, wherever that is.
+    root = _HANDLER.search("".join(lines))
+    return explained(of_failure(kind, words, lines, Path(root[1] if root else "/var/task")), folder).message
 
 
 def explained(mistake: Mistake, folder: Path) -> ProjectError:

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mistake:
-    """`code` is the predictor's, `told` what is said of it; `late`: only a request meets it."""
+    """`code` is the predictor's, `told` what is said of it; `late`: only a request meets it.
+
+    `deploy` is what a deploy says, where that differs: there an example is the first request.
+    """
 
     code: str
     told: tuple[str, ...]
     late: bool = False
+    deploy: tuple[str, ...] = ()
 
 
 _TEXT = "def predict(text: str) -> str: return text\n"
@@ -33,6 +37,7 @@ MISTAKES = {
     "os._exit in setup": Mistake(
         f"import os\ndef setup():\n    print('so long')\n    os._exit(3)\n{_TEXT}",
         ("predictor.py ended its process while it started (status 3)",),
+        deploy=("predictor.py ended its process while it started, or while it met its example (status 3)",),
     ),
     "no hint": Mistake(
         "def predict(text): return text\n",
@@ -43,6 +48,7 @@ MISTAKES = {
         "def predict(text: str): return {'a': [float('nan')]}\n",
         ("predictor.py: the answer.a[0] is NaN, which JSON cannot say",),
         late=True,
+        deploy=("examples/hello.txt gets no answer: the answer.a[0] is NaN, which JSON cannot say",),
     ),
     "an exception in predict": Mistake(
         "import json\ndef part(text):\n    return json.loads(text)\ndef predict(text: str):\n    return part(text)\n",
@@ -53,6 +59,7 @@ MISTAKES = {
         "import os\ndef predict(text: str):\n    os._exit(0)\n",
         ("predictor.py ended its process while it predicted (status 0)",),
         late=True,
+        deploy=("predictor.py ended its process while it started, or while it met its example (status 0)",),
     ),
 }
 OTHER = {"other/broken.py": "x = 1\ny = (\n"}

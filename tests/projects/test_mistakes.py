@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import requests
 
 from lambdacap.errors import ProjectError
 from lambdacap.images import project_context
 from lambdacap.local.event import event
 from lambdacap.local.instance import Instance, Source
 from lambdacap.projects.environment import Environment
-from tests.projects.folders import write
+from tests.command import Command
+from tests.projects.folders import url, write
 from tests.projects.mistakes import MISTAKES, OTHER, RUNTIME
 
 POST = event("POST", "/", "", [("content-type", "text/plain")], b"hello")
@@ -64,3 +66,18 @@ def test_what_a_predictor_prints_and_needs(tmp_path: Path, environment: Environm
         assert 5 < asked.peak() < 500
     assert printed == ["hello", "you"]
     assert not asked.alive
+
+
+@pytest.mark.slow
+def test_a_deploy_tells_it_and_nothing_goes_live(project: Command) -> None:
+    """What was deployed before goes on answering."""
+    project("deploy", "--local")
+    where = url(project)
+    for mistake in MISTAKES.values():
+        write(project.folder, {"predictor.py": mistake.code, **OTHER})
+        failed = project("deploy", "--local", code=1)
+        said = failed.stderr
+        assert all(words in said for words in mistake.deploy or mistake.told), said
+        assert not any(words in said for words in RUNTIME), said
+        headers = {"Content-Type": "text/plain"}
+        assert requests.post(where, data="hello", headers=headers, timeout=60).text == '"HELLO"'

@@ -15,7 +15,9 @@ from lambdacap.aws.answer import payload as payload_of
 from lambdacap.aws.clients import code, found, moments, retry, text
 from lambdacap.errors import AwsError
 from lambdacap.events import Progress
+from lambdacap.projects import trace
 from lambdacap.resources.image import prune
+from lambdacap.settings.places import is_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -144,7 +146,8 @@ def start(site: Site, version: str, live: str | None) -> None:
     )
     payload = payload_of(answer)
     if answer.get("FunctionError"):
-        reason = _told(payload)
+        image = site.settings.image
+        reason = trace.of_report(payload, image) if is_project(image) else _told(payload)
         raise AwsError(
             f"version {version} of the function {site.name} fails when it starts: {reason}; "
             + (f"version {live} goes on answering" if live else "nothing has gone live"),
