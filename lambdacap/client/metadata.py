@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -21,12 +22,15 @@ _JFIF, _EXIF, _ICC, _ADOBE = 0xE0, 0xE1, 0xE2, 0xEE
 _JPEG_KEPT = {*range(0xC0, 0xD0), 0xDA, 0xDB, 0xDC, 0xDD} - {0xC8}
 """Frames, tables, scans, lines and restarts. APPn segments, comments and what is reserved may hold anything."""
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_END, _SCAN = 0xD9, 0xDA
+_END, _SCAN, _LINES, _RESTARTS = 0xD9, 0xDA, 0xDC, 0xDD
+_PROFILE_PART = 65_519
 _NEXT_MARKER = re.compile(rb"\xff+[\x02-\xcf\xd9-\xfe]")
 """Any marker that a length follows, or the end: within a scan's data, 0xFF precedes only others (T.81, B.1.1.2)."""
 _PNG = b"\x89PNG\r\n\x1a\n"
-_PNG_KEPT = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"cHRM", b"gAMA", b"iCCP", b"sBIT", b"sRGB", b"cICP"}
-_PNG_KEPT |= {b"acTL", b"fcTL", b"fdAT"}
+_PNG_KEPT = {b"IHDR": 13, b"IEND": 0, b"cHRM": 32, b"gAMA": 4, b"sRGB": 1, b"cICP": 4, b"acTL": 8, b"fcTL": 26}
+"""Those of a fixed length, which have it or say nothing that decoders go by: https://www.w3.org/TR/png-3/"""
+_MOST_PROFILE = 4_000_000  # bytes, as the function takes them
+_TRANSPARENT = {0: 2, 2: 6}
 _WEBP_KEPT = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"}
 _WEBP_TOLD = 0x0C  # VP8X's flags of EXIF and XMP
 _ORIENTATION = 0x0112  # EXIF 2.3, 4.6.4 A
@@ -68,7 +72,7 @@ def stripped(content: bytes) -> Stripped | None:
 
 
 def _jpeg(content: bytes) -> Stripped | None:
-    pixels, exif, parts = 0, b"", [content[:2]]
+    pixels, exif, parts, profile = 0, b"", [content[:2]], list[bytes]()
     for marker, head, scan in _segments(content):
         if marker in _FRAMES and not pixels:
             height, width = struct.unpack_from(">HH", head, 5)
@@ -77,12 +81,42 @@ def _jpeg(content: bytes) -> Stripped | None:
             exif = head[10:]
         if marker == _END:
             parts.append(head)
+        elif marker in (_LINES, _RESTARTS) and len(head) != 6:
+            return None
         elif marker in _JPEG_KEPT:
             parts += head, scan
+        elif marker == _ICC:
+            profile.append(head)
+            parts.append(scan)
         else:
             parts.append(_harmless(marker, head))
             parts.append(scan)
+    at = 1 + (parts[1:2] != [] and parts[1].startswith(b"\xff\xe0"))  # JFIF wants to be the first
+    parts[at:at] = _profile_segments(profile)
     return Stripped(b"".join(parts), "image/jpeg", pixels, _orientation(exif) == 1) if pixels else None
+
+
+def _profile_segments(segments: list[bytes]) -> list[bytes]:
+    """The profile again, without what is in none of its parts or behind its end. ICC.1:2022, B.4."""
+    found: dict[int, bytes] = {}
+    count = 0
+    for segment in segments:
+        if segment.startswith(b"ICC_PROFILE\0", 4) and len(segment) > 18:
+            count = count or segment[17]
+            found.setdefault(segment[16], segment[18:])
+    if not count or not all(number in found for number in range(1, count + 1)):
+        return []
+    whole = _profile(b"".join(found[number] for number in range(1, count + 1)))
+    pieces = [whole[at : at + _PROFILE_PART] for at in range(0, len(whole), _PROFILE_PART)]
+    return [
+        b"\xff\xe2" + struct.pack(">H12sBB", 16 + len(piece), b"ICC_PROFILE\0", number, len(pieces)) + piece
+        for number, piece in enumerate(pieces, 1)
+    ]
+
+
+def _profile(content: bytes) -> bytes:
+    """An ICC profile as far as it says that it goes."""
+    return content[: int.from_bytes(content[:4], "big")]
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, bytes, bytes]]:
@@ -108,19 +142,22 @@ def _harmless(marker: int, segment: bytes) -> bytes:
         return b"\xff\xe0\0\x10" + segment[4:16] + b"\0\0"
     if marker == _ADOBE and segment.startswith(b"Adobe", 4) and len(segment) >= 16:
         return b"\xff\xee\0\x0e" + segment[4:16]
-    if marker == _ICC and segment.startswith(b"ICC_PROFILE\0", 4):
-        return segment
     return b""
 
 
 def _png(content: bytes) -> Stripped:
-    width, height = struct.unpack_from(">II", content, 16)
-    parts, at, upright = [_PNG], len(_PNG), True
+    width, height, _, colours = struct.unpack_from(">IIBB", content, 16)
+    parts, at, upright, animated = [_PNG], len(_PNG), True, False
     while at + 8 <= len(content):
         length, kind = struct.unpack_from(">I4s", content, at)
         end = at + 12 + length
-        if kind in _PNG_KEPT:
+        if kind == b"iCCP":
+            parts.append(_png_profile(content[at + 8 : end - 4]))
+        elif _is_kept(kind, length, colours) or (kind == b"fdAT" and animated):
             parts.append(content[at:end])
+            animated |= kind == b"acTL"
+        elif kind == b"IEND":
+            parts.append(_png_chunk(kind, b""))
         elif kind == b"eXIf":
             upright = _orientation(content[at + 8 : end - 4]) == 1
         at = end
@@ -129,11 +166,44 @@ def _png(content: bytes) -> Stripped:
     return Stripped(b"".join(parts), "image/png", width * height, upright)
 
 
+def _is_kept(kind: bytes, length: int, colours: int) -> bool:
+    """Whether pixels and colours depend on a chunk of PNG, under IHDR's colour type."""
+    match kind:
+        case b"IDAT":
+            return True
+        case b"PLTE":
+            return colours == 3 and length <= 768
+        case b"tRNS":
+            return length == _TRANSPARENT.get(colours) or (colours == 3 and length <= 256)
+        case b"sBIT":
+            return length <= 4
+    return _PNG_KEPT.get(kind) == length
+
+
+def _png_profile(content: bytes) -> bytes:
+    """`iCCP` under no name of its own, with nothing behind the profile; nothing of one that is broken."""
+    _, _, packed = content.partition(b"\0")
+    unpacker = zlib.decompressobj()
+    try:
+        profile = unpacker.decompress(packed[1:], _MOST_PROFILE)
+    except zlib.error:
+        return b""
+    return _png_chunk(b"iCCP", b"ICC\0\0" + zlib.compress(_profile(profile))) if unpacker.eof else b""
+
+
+def _png_chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
 def _webp(content: bytes) -> Stripped | None:
     end = 8 + struct.unpack_from("<I", content, 4)[0]
     if end > len(content) + 1:
         return None
-    chunks = list(_chunks(content, 12, end))
+    chunks, seen = list[tuple[bytes, bytes]](), set[bytes]()
+    for kind, chunk in _chunks(content, 12, end):
+        if kind == b"ANMF" or kind not in seen:  # of all others decoders take the first
+            chunks.append((kind, chunk))
+        seen |= {b"VP8 ", b"VP8L"} if kind.startswith(b"VP8") and kind != b"VP8X" else {kind}
     size = next(filter(None, (_webp_size(*chunk) for chunk in chunks)), None)
     if size is None:
         return None
@@ -166,6 +236,8 @@ def _webp_chunk(kind: bytes, chunk: bytes) -> bytes:
         return b""
     if kind == b"VP8X":
         chunk = bytes((chunk[0] & ~_WEBP_TOLD,)) + chunk[1:10]
+    elif kind == b"ICCP":
+        chunk = _profile(chunk)
     elif kind == b"ANMF":
         chunk = chunk[:16] + b"".join(_webp_chunk(*inner) for inner in _chunks(chunk, 16, len(chunk)))
     return kind + struct.pack("<I", len(chunk)) + chunk + bytes(len(chunk) % 2)
@@ -184,6 +256,7 @@ def _bmp(content: bytes) -> Stripped | None:
     pieces = [(0, 6), (10, 14 + header + masks + palette), (start, start + size)]
     if header >= 124 and struct.unpack_from("<I", content, 70)[0] == _EMBEDDED:
         place, length = struct.unpack_from("<II", content, 126)
+        length = min(length, int.from_bytes(content[14 + place : 18 + place], "big"))
         pieces.append((14 + place, 14 + place + length))
     end = max(until for _, until in pieces)
     if width <= 0 or end > len(content) + 64:

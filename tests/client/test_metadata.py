@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -224,3 +225,57 @@ def test_orientation_comes_from_exif_alone() -> None:
             assert found is not None
             assert found.upright == upright
             assert found.pixels == 80 * 60
+
+
+def plain(format: str, **options: Any) -> bytes:  # noqa: A002, ANN401
+    stream = io.BytesIO()
+    scene().save(stream, format, **options)
+    return stream.getvalue()
+
+
+def longer() -> dict[str, bytes]:
+    """Files with words in blocks that are kept, where nothing goes by them."""
+    photo, png, webp = plain("JPEG"), plain("PNG"), plain("WEBP", lossless=True)
+    icc = profile()
+    canvas = bytes([0x20, 0, 0, 0, 79, 0, 0, 59, 0, 0])
+    coded = b"VP8L", webp[20 : 20 + struct.unpack_from("<I", webp, 16)[0]]
+    found = {
+        "JPEG, lines": photo[:-2] + segment(0xDC, b"\0\x3c" + SECRET) + photo[-2:],
+        "JPEG, profile": photo[:2] + segment(0xE2, b"ICC_PROFILE\0\1\1" + icc + SECRET) + photo[2:],
+        "JPEG, another profile": photo[:2]
+        + segment(0xE2, b"ICC_PROFILE\0\1\1" + icc)
+        + segment(0xE2, b"ICC_PROFILE\0\5\7" + SECRET)
+        + photo[2:],
+        "WebP, profile": riff((b"VP8X", canvas), (b"ICCP", icc + SECRET), coded),
+        "WebP, another picture": riff(coded, (b"VP8L", SECRET)),
+        "WebP, header": riff((b"VP8X", bytes(1) + canvas[1:] + SECRET), coded),
+    }
+    chunks = {
+        "profile": (b"iCCP", b"x\0\0" + zlib.compress(icc) + SECRET),
+        "profile's name": (b"iCCP", SECRET + b"\0\0" + zlib.compress(icc)),
+        "broken profile": (b"iCCP", b"x\0\0" + SECRET),
+        "clear colour": (b"tRNS", bytes(6) + SECRET),
+        "gamma": (b"gAMA", struct.pack(">I", 45455) + SECRET),
+        "sRGB": (b"sRGB", b"\0" + SECRET),
+        "bits": (b"sBIT", b"\b\b\b" + SECRET),
+        "palette of none": (b"PLTE", SECRET),
+        "frame of no animation": (b"fdAT", SECRET),
+        "end": (b"IEND", SECRET),
+    }
+    for name, (kind, content) in chunks.items():
+        at = len(png) - 12 if kind == b"IEND" else 33
+        found[f"PNG, {name}"] = png[:at] + metadata._png_chunk(kind, content) + png[at:]
+    return found
+
+
+@pytest.mark.parametrize("name", longer())
+def test_blocks_that_are_kept_hold_no_more_than_they_need(name: str, tmp_path: Path) -> None:
+    content = longer()[name]
+    assert SECRET in content
+    path = tmp_path / "photo"
+    path.write_bytes(content)
+    sent = prepare(path).content
+    assert SECRET not in sent
+    with Image.open(io.BytesIO(sent)) as image:
+        assert image.size == (80, 60)
+        assert ("profile" in name) <= (bool(image.info.get("icc_profile")) or "broken" in name)
