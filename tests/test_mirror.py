@@ -52,6 +52,7 @@ ELSEWHERE = {
     "lambdacap/local": "local/test_cloud.py local/test_functions.py local/test_releases.py",
     "lambdacap/model/bundle.py": "model/test_convert.py",
     "lambdacap/model/cache.py": "model/test_fetch.py",
+    "lambdacap/operations/build.py": "docker/test_build.py",
     "lambdacap/operations/deploy.py": "resources/test_resources.py resources/test_drift.py test_interrupted.py",
     "lambdacap/operations/missing.py": "cli/test_surroundings.py",
     "lambdacap/operations/painting.py": "test_pages.py",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -126,26 +125,11 @@ def deploy(
 def build(configure: Configure, console: Console) -> None:
     """Build the Docker image; its tag is a hash of its content."""
     from lambdacap.cli.views import tables
-    from lambdacap.events import Finished, Progress, Started
-    from lambdacap.images import docker_context, docker_engine, docker_image, docker_layers
-    from lambdacap.model.weights import settle
-    from lambdacap.operations import prerequisites
-    from lambdacap.projects.readiness import prepare
+    from lambdacap.operations.build import build as make
 
-    settings = configure()
-    prerequisites.check(settings, signs_in=False)
-    settings = settle(settings, console.report)
-    prepare(settings, console.report)
-    docker_context.warn_left_out(settings.image, settings.bundle, console.report)
-    tag = docker_context.content_tag(settings.image, settings.architecture, settings.base_image, settings.bundle)
-    name = f"{settings.name}:{tag}"
-    console.report(Started("image", "Docker image"))
-    with closing(docker_engine.connect()) as engine:
-        image_id = docker_image.build(engine, settings, tag, console.report)
-        console.report(Progress("image", "measuring its layers"))
-        layers = docker_layers.measure(engine, name, settings.image)
-    console.report(Finished("image", "built", name))
-    console.result(tables.layers_table(name, layers), {"image": name, "id": image_id, **tables.layers_data(layers)})
+    built = make(configure(), console.report)
+    data = {"image": built.name, "id": built.id, **tables.layers_data(built.layers)}
+    console.result(tables.layers_table(built.name, built.layers), data)
 
 
 @app.command(**shown(STEPS, "lambdacap push --region eu-central-1"))
