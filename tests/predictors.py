@@ -30,7 +30,7 @@ def image_of(predictor: str, folder: Path) -> Path:
 def standing(name: str, predictor: str, home: Path, folder: Path, auth: str = "none") -> Iterator[tuple[Command, str]]:
     """The command working on a deployment of this predictor in the local cloud of `home`, and the API's URL."""
     settings = Settings(name=name, local=True, docker=False, image=image_of(predictor, folder / "image"), home=home)
-    made = deploy.deploy(replace(settings, auth=auth), silent)
+    made = deploy.deploy(replace(settings, auth=auth, rate=1000, burst=1000), silent)
     work = folder / "work"
     work.mkdir()
     yield Command(work, home, {"LAMBDACAP_NAME": name, "LAMBDACAP_DOCKER": "no"}), made.deployment.url or ""

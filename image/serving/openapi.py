@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
-from serving.contract import Contract, core, is_generator
+from serving.contract import Contract, Input, core, is_generator
 from serving.outputs import PICTURES
 from serving.wire import PictureUpload, SoundUpload, Upload, is_picture, is_sound
 
@@ -30,6 +30,15 @@ _FAULTS = {
     "415": "The body is of a type that is not taken.",
     "500": "The predictor failed.",
 }
+_GATEWAYS = {
+    "403": "A key or a signature is missing.",
+    "429": "Too many requests at once, or the key's quota is used up.",
+    "502": "The function failed.",
+    "503": "The function is not available.",
+    "504": "The function takes longer than the gateway waits.",
+}
+"""What the gateway answers by itself, in a form of its own."""
+_MESSAGE = {"type": "object", "properties": {"message": {"type": ["string", "null"]}}}
 
 
 def document(contract: Contract) -> dict[str, Any]:
@@ -44,9 +53,11 @@ def document(contract: Contract) -> dict[str, Any]:
             request["properties"][name] = {**schema, "default": default}
     content, media = _answer(contract.answer, components)
     error = {"application/json": {"schema": {"$ref": _REF.format(name="Error")}}}
+    message = {"application/json": {"schema": _MESSAGE}}
     answers = {
         "200": {"description": "The prediction.", "content": dict.fromkeys(media, content)},
         **{status: {"description": words, "content": error} for status, words in _FAULTS.items()},
+        **{status: {"description": words, "content": message} for status, words in _GATEWAYS.items()},
     }
     operation = {
         "operationId": "predict",
@@ -71,35 +82,76 @@ def document(contract: Contract) -> dict[str, Any]:
 def _bodies(contract: Contract, request: dict[str, Any]) -> dict[str, Any]:
     first = contract.first
     raw = {}
-    if first and first.kind in _MEDIA:
-        schema = {"type": "string"} if first.kind == "text" else {}
-        raw = {_MEDIA[first.kind]: {"schema": schema}}
+    # What else must be given comes in the query then, of which no schema can say so.
+    if first and first.kind in _MEDIA and not any(i.required for i in contract.inputs.values() if i is not first):
+        text = request["properties"][first.name] if first.kind == "text" else {}
+        raw = {_MEDIA[first.kind]: {"schema": {**text, "minLength": max(1, text.get("minLength", 1))}}}
     if contract.legacy:
         return raw
-    form = {**request, "properties": dict(request.get("properties", {}))}
+    form = {**request, "properties": {name: _as_text(s) for name, s in request.get("properties", {}).items()}}
     for name, given in contract.inputs.items():
         if given.kind in ("picture", "sound", "file"):
             form["properties"][name] = {"type": "string", "contentMediaType": _MEDIA[given.kind]}
+        elif _is_list(given.wire.type):
+            form["properties"][name] = _list_in_form(form["properties"][name], given)
     form.pop("title", None)
+    in_json = {
+        name: {"contentType": "application/json"}
+        for name, given in contract.inputs.items()
+        if given.kind == "value" and not _is_plain(given.wire.type)
+    }
+    encoding = {"encoding": in_json} if in_json else {}
     return {
         **raw,
-        "multipart/form-data": {"schema": form},
         "application/json": {"schema": {"$ref": _REF.format(name="Request")}},
+        "multipart/form-data": {"schema": form, **encoding},
     }
 
 
 def _query(contract: Contract, request: dict[str, Any]) -> list[dict[str, Any]]:
-    """What may come in the query: all that is no file, for requests whose body is the first input."""
+    """What may come in the query: all that is no file and may be left out. What may not must be in a body, or is it."""
     found = []
     for number, (name, given) in enumerate(contract.inputs.items()):
-        if (number == 0 and given.kind != "value") or given.kind in ("picture", "sound", "file"):
+        if given.required or (number == 0 and given.kind != "value") or given.kind in ("picture", "sound", "file"):
             continue
-        schema = request["properties"][name]
-        kind = get_origin(core(given.wire.type)) or core(given.wire.type)
-        is_text = kind in (dict, object, Any) or (isinstance(kind, type) and issubclass(kind, msgspec.Struct))
-        place = {"content": {"application/json": {"schema": schema}}} if is_text else {"schema": schema}
+        schema = _as_text(request["properties"][name])
+        place = (
+            {"schema": schema} if _is_plain(given.wire.type) else {"content": {"application/json": {"schema": schema}}}
+        )
         found.append({"name": name, "in": "query", "required": False, **place})
     return found
+
+
+def _as_text(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema where values come as text: 1 and 0 are true and false, too."""
+    return (
+        {**schema, "type": ["boolean", "integer"], "enum": [True, False, 1, 0]}
+        if schema.get("type") == "boolean"
+        else schema
+    )
+
+
+def _list_in_form(schema: dict[str, Any], given: Input) -> dict[str, Any]:
+    """One item is a list there, too, and an empty list is one that is not named."""
+    listed = {**schema, "minItems": max(1, schema.get("minItems", 1))} if given.required else schema
+    return {"anyOf": [listed, schema["items"]]} if "items" in schema and _is_plain(given.wire.type) else listed
+
+
+def _is_list(hint: Any) -> bool:  # noqa: ANN401 - a type
+    return (get_origin(core(hint)) or core(hint)) in (list, set, frozenset)
+
+
+def _is_plain(hint: Any) -> bool:  # noqa: ANN401 - a type
+    """Whether a query says it as it is: a scalar, or a list of such, whose items are given one by one."""
+    kind = core(hint)
+    origin, arguments = get_origin(kind), get_args(kind)
+    if _is_list(hint) and arguments:
+        return _is_plain(arguments[0]) and not _is_list(arguments[0])
+    return origin is Literal or (
+        isinstance(kind, type)
+        and not issubclass(kind, (msgspec.Struct, dict, list, tuple, set, Upload))
+        and kind is not object
+    )
 
 
 def _answer(hint: Any, components: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:  # noqa: ANN401

@@ -13,7 +13,8 @@ import msgspec
 from serving.contract import LEGACY
 from serving.gateway import HttpError
 from serving.inputs import text
-from serving.wire import Upload, built, decode
+from serving.inputs.parsed import as_json, may_be_whole
+from serving.wire import Upload, built, decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +42,10 @@ def arguments(http: Request, contract: Contract, files: Files) -> dict[str, Any]
     elif http.content_type in (FORM, ENCODED):
         from serving.inputs import form
 
-        value = _checked({**form.fields(http, contract), **query}, contract)
+        given = form.fields(http, contract)
+        if not query.keys().isdisjoint(given):  # what the query replaces is checked, too
+            _checked({**query, **given}, contract)
+        value = _checked({**given, **query}, contract)
     else:
         value = _checked({**_body(http, contract, query), **query}, contract)
     return built(value, parts, files)
@@ -50,9 +54,19 @@ def arguments(http: Request, contract: Contract, files: Files) -> dict[str, Any]
 def _json(body: bytes, query: Mapping[str, Any], contract: Contract) -> msgspec.Struct:
     try:
         if not query:
-            return msgspec.json.decode(body, type=contract.request, dec_hook=decode)
-        given = msgspec.json.decode(body, type=dict[str, Any])
-        return msgspec.convert({**given, **query}, contract.request, dec_hook=decode)
+            try:
+                return msgspec.json.decode(body, type=contract.request, dec_hook=decode)
+            except msgspec.ValidationError as error:
+                if not may_be_whole(error):
+                    raise
+
+        def check(given: Any) -> msgspec.Struct:  # noqa: ANN401 - JSON
+            given = msgspec.convert(given, dict[str, Any])
+            if not query.keys().isdisjoint(given):  # what the query replaces is checked, too
+                msgspec.convert({**query, **given}, contract.request, dec_hook=decode)
+            return msgspec.convert({**given, **query}, contract.request, dec_hook=decode)
+
+        return as_json(body, check)[1]
     except msgspec.ValidationError as error:
         raise _invalid(error, contract) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -131,7 +145,7 @@ def _query(http: Request, contract: Contract) -> dict[str, Any]:
             )
         except msgspec.ValidationError as error:
             raise _invalid(error, contract) from error
-        found[name] = msgspec.to_builtins(getattr(checked, name), enc_hook=lambda upload: upload)
+        found[name] = msgspec.to_builtins(getattr(checked, name), enc_hook=encode)
     return found
 
 

@@ -11,7 +11,8 @@ import msgspec
 from serving.contract import core
 from serving.gateway import HttpError
 from serving.inputs import text, words
-from serving.wire import Upload
+from serving.inputs.parsed import as_json
+from serving.wire import Upload, decode
 
 if TYPE_CHECKING:
     from serving.contract import Contract, Input
@@ -42,13 +43,17 @@ def fields(http: Request, contract: Contract) -> dict[str, Any]:
         if name not in contract.inputs:
             raise HttpError(400, "invalid_parameter", words.unknown(name, contract))
         given.setdefault(name, []).append(item)
-    return {name: value(contract.inputs[name], items) for name, items in given.items()}
+    try:
+        return {name: value(contract.inputs[name], items) for name, items in given.items()}
+    except msgspec.ValidationError as error:
+        raise HttpError(400, "invalid_parameter", words.told(str(error), contract)) from error
 
 
 def value(wanted: Input, items: list[Any]) -> Any:  # noqa: ANN401 - text, a file, or parsed JSON
-    """What a form or a query gave for one input, in the shape that is checked. Raises `HttpError`.
+    """What a form or a query gave for one input, in the shape that is checked.
 
-    Several of one name are a list. Lists, objects and records come as JSON.
+    Several of one name are a list. Lists, objects and records come as JSON, and are checked as such here: later, text
+    passes for a number. Raises `HttpError`, or msgspec's `ValidationError`.
     """
     inner = core(wanted.wire.type)
     kind = get_origin(inner) or inner
@@ -56,11 +61,32 @@ def value(wanted: Input, items: list[Any]) -> Any:  # noqa: ANN401 - text, a fil
         element = core(get_args(inner)[0]) if get_args(inner) else str
         items = [_read(wanted.name, element, item) for item in items]
         if len(items) == 1 and isinstance(items[0], str) and items[0].lstrip().startswith("["):
-            return _parsed(wanted.name, items[0])
+            return _strict(wanted, items[0])
+        if _comes_as_json(element):
+            return _strict(wanted, f"[{','.join(items)}]")
         return [_one(wanted.name, element, item) for item in items]
     if len(items) > 1:
         raise HttpError(400, "invalid_parameter", f"{wanted.name} is given {len(items)} times; it takes one value")
+    if _comes_as_json(inner):
+        return _strict(wanted, _read(wanted.name, inner, items[0]))
     return _one(wanted.name, inner, items[0])
+
+
+def _strict(wanted: Input, item: str) -> Any:  # noqa: ANN401 - JSON
+    """JSON that the input takes. Raises `HttpError`, or msgspec's `ValidationError`."""
+    try:
+        return as_json(
+            item.encode(), lambda found: msgspec.convert({wanted.name: found}, wanted.alone, dec_hook=decode)
+        )[0]
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise HttpError(400, "invalid_parameter", f"{wanted.name}: expected JSON ({error})") from error
+
+
+def _comes_as_json(kind: Any) -> bool:  # noqa: ANN401 - a type
+    is_record = isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+    return is_record or (get_origin(kind) or kind) in (dict, *_LISTS)
 
 
 def _one(name: str, kind: Any, item: Any) -> Any:  # noqa: ANN401 - see `value`
@@ -69,9 +95,6 @@ def _one(name: str, kind: Any, item: Any) -> Any:  # noqa: ANN401 - see `value`
         return item
     if kind is float and item.strip().lstrip("+-").lower() in _INFINITE:
         raise HttpError(400, "invalid_parameter", f"{name}: expected a finite number")
-    is_record = isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-    if is_record or (get_origin(kind) or kind) in (dict, *_LISTS):
-        return _parsed(name, item)
     return item
 
 
@@ -80,13 +103,6 @@ def _read(name: str, kind: Any, item: Any) -> Any:  # noqa: ANN401 - see `value`
     if isinstance(item, Upload) and not (isinstance(kind, type) and issubclass(kind, Upload)):
         return text.decoded(item.data, where=name)
     return item
-
-
-def _parsed(name: str, item: str) -> Any:  # noqa: ANN401 - JSON
-    try:
-        return msgspec.json.decode(item)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise HttpError(400, "invalid_parameter", f"{name}: expected JSON ({error})") from error
 
 
 def _encoded(http: Request) -> list[tuple[str, str]]:

@@ -141,7 +141,7 @@ def _choices(hint: Any) -> str:  # noqa: ANN401 - a type
     elif isinstance(hint, type) and issubclass(hint, Enum):
         values = [member.value for member in hint]
     if len(values) > 2 and all(type(value) is int for value in values):
-        numbers = range(min(values), max(values) + 1)
-        if sorted(values) == list(numbers):
-            return f"a whole number from {numbers[0]} to {numbers[-1]}"
+        least, most = min(values), max(values)
+        if most - least + 1 == len({*values}):
+            return f"a whole number from {least} to {most}"
     return f"one of {', '.join(map(str, values))}" if values else ""
