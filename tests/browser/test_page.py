@@ -11,7 +11,7 @@ from math import exp
 import numpy as np
 import pillow_heif
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 from playwright.sync_api import Browser, expect
 
 from tests.browser.gateway import Gateway
@@ -149,7 +149,7 @@ def test_what_the_browser_cannot_show_is_read_all_the_same(tab: Tab, gateway: Ga
 SECRET = b"48.8584 N 2.2945 E"
 
 
-@pytest.mark.parametrize("kind", ["HEIF", "TIFF", "MM"])
+@pytest.mark.parametrize("kind", ["HEIF", "profile", "TIFF", "strip", "MM"])
 def test_exif_of_what_the_browser_cannot_show_stays_here(kind: str, tab: Tab, gateway: Gateway, scene: Scene) -> None:
     exif = Image.Exif()
     exif[0x010E] = exif[0x010F] = SECRET.decode()
@@ -158,6 +158,15 @@ def test_exif_of_what_the_browser_cannot_show_stays_here(kind: str, tab: Tab, ga
     with Image.open(scene.file) as image:
         if kind == "HEIF":
             image.save(photo, "HEIF", exif=exif, xmp=b"<x>" + SECRET + b"</x>", quality=95)
+        elif kind == "profile":
+            profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes() + SECRET
+            image.convert("RGBA").save(photo, "HEIF", icc_profile=profile, quality=95)
+        elif kind == "strip":
+            jpeg = io.BytesIO()
+            image.convert("RGB").save(jpeg, "JPEG", exif=exif, comment=SECRET, quality=95)
+            tags = {256: [image.width], 257: [image.height], 258: [8] * 3, 259: [7], 262: [6], 277: [3]}
+            tags |= {273: [8], 278: [image.height], 279: [len(jpeg.getvalue())], 530: [2, 2]}
+            photo.write(tiff_file(tags, jpeg.getvalue()))
         elif kind == "TIFF":
             other = Image.new("RGB", (8, 8))
             more = {"tiffinfo": {700: SECRET, 33723: SECRET, 270: SECRET.decode()}, "append_images": [other]}

@@ -237,7 +237,9 @@ function bareTiff(bytes) {
   const raw = values[50706] || values[330] || values[271] && values[254]?.[0] & 1 || [32803, 34892].includes(values[262]?.[0]);
   if (raw) throw new Problem("This is a camera’s raw file", "Such files are not supported. Develop it, and save it as JPEG.", { again: false });
   if (values[259]?.[0] === 6) return null;  // old JPEG in TIFF may lie anywhere
-  for (const [places, sizes] of [[273, 279], [324, 325]]) values[places]?.forEach((from, i) => keep(from, values[sizes][i]));
+  const kept = [];
+  for (const [places, sizes] of [[273, 279], [324, 325]]) values[places]?.forEach((from, i) => { keep(from, values[sizes][i]); kept.push(from); });
+  if (values[259]?.[0] === 7) for (const from of kept) bareJpeg(copy, from);
   keep(0, 8);
   new DataView(copy.buffer).setUint16(start, entries.length, little);
   entries.forEach((at, i) => copy.set(bytes.subarray(at, at + 12), start + 2 + 12 * i));
@@ -245,9 +247,19 @@ function bareTiff(bytes) {
   return new Blob([copy], { type: "image/tiff" });
 }
 
+// Empties what stands in a JPEG's segments before its first scan and makes no pixels.
+function bareJpeg(bytes, at) {
+  if (bytes[at] !== 0xff || bytes[at + 1] !== 0xd8) return;
+  for (at += 2; bytes[at] === 0xff && bytes[at + 1] !== 0xda && bytes[at + 1] !== 0xd9;) {
+    const kind = bytes[at + 1], end = at + 2 + bytes[at + 2] * 256 + bytes[at + 3];
+    if (kind === 0xfe || kind >= 0xe0 && kind <= 0xef && kind !== 0xee) bytes.fill(0, at + 4, end);
+    at = end;
+  }
+}
+
 // ISO/IEC 14496-12 and 23008-12: boxes of boxes; the pictures are items, and so is EXIF.
 const ITEMS = new Set(["hvc1", "hvt1", "av01", "grid", "iovl", "iden", "tmap"]);
-const BOXES = new Set(["ftyp", "hdlr", "pitm", "iref", "dinf", "ipma", "grpl", "ispe", "pixi", "colr", "hvcC", "av1C", "lhvC", "irot", "imir", "clap", "pasp", "auxC", "clli", "mdcv"]);
+const BOXES = new Set(["ftyp", "pitm", "iref", "dinf", "ipma", "grpl", "ispe", "pixi", "hvcC", "av1C", "lhvC", "irot", "imir", "clap", "pasp", "clli", "mdcv"]);
 function bareHeic(bytes) {
   const view = new DataView(bytes.buffer), [copy, keep] = emptied(bytes), items = new Map();
   let places = null, data = 0;
@@ -262,6 +274,9 @@ function bareHeic(bytes) {
       }
       keep(at, head);
       if (BOXES.has(kind)) keep(at, size);
+      else if (kind === "hdlr") keep(inside, 12);  // without its name
+      else if (kind === "auxC") keep(inside, bytes.indexOf(0, inside + 4) - inside);  // the kind alone
+      else if (kind === "colr") keep(inside, Math.min(size - head, word(bytes, inside) === "nclx" ? 11 : 4 + number(inside + 4, 4)));
       else if (kind === "meta") { keep(inside, 4); walk(inside + 4, at + size); }
       else if (kind === "iprp" || kind === "ipco") walk(inside, at + size);
       else if (kind === "iinf") { const fixed = bytes[inside] ? 8 : 6; keep(inside, fixed); walk(inside + fixed, at + size); }
