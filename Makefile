@@ -6,12 +6,15 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 # As many processes as there are CPUs; what shares fixtures stays in one.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --durations 10
 
-.PHONY: help demo test test-rest test-all test-shuffled check format bench fuzz load accuracy screenshots faults clean
+.PHONY: help demo demo-own test test-rest test-all test-shuffled check format bench fuzz load accuracy screenshots faults clean
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/.local  ## Deploy to the local cloud, caption a picture, take everything down.
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/demo.sh
+
+demo-own: $(VENV)/.local  ## From an empty folder: init, run, serve, deploy, invoke, take everything down.
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/demo_own.sh
 
 test: $(VENV)/.dev  ## The tests that want neither an engine nor a browser nor patience.
 	@$(PYTEST) -m 'not docker and not browser and not slow' $(ARGS)

@@ -76,9 +76,9 @@ def test_every_variable_that_is_documented_exists() -> None:
 
 def test_every_make_target_exists() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     run = {line.split()[1] for line in typed(TEXT) if line.startswith("make ")}
-    named = set(re.findall(r"`make ([a-z]+)", TEXT))
+    named = set(re.findall(r"`make ([a-z-]+)", TEXT))
     assert run | named <= targets
 
 

@@ -72,6 +72,8 @@ class Live:
         self._instance: Instance | None = None
         self._error: LambdacapError | None = None
         self._lock = threading.RLock()
+        self._starting: Instance | None = None
+        self._changes = 0
         self._stopped = False
         self._warned = False
 
@@ -80,7 +82,7 @@ class Live:
         with self._lock:
             if self._stopped:
                 return
-            began = time.monotonic()
+            began, changes = time.monotonic(), self._changes
             self._tell.report(Started(KIND, f"starting {self._settings.image / PREDICTOR}"))
             self._end()
             try:
@@ -88,13 +90,15 @@ class Live:
                 if self._stopped:
                     return
                 self._instance = Instance(source, self._settings.memory, self._settings.timeout, self._tell.printed)
-                answer = self._instance.ask(_OPENAPI)
-                self._error = self._instance.mistake(answer)
+                self._starting = self._instance
+                self._error = self._instance.mistake(self._instance.ask(_OPENAPI))
             except LambdacapError as error:
                 self._error = error
+            finally:
+                self._starting = None
             if self._error:
                 self._end()
-                if not self._stopped:
+                if not self._stopped and changes == self._changes:
                     self._tell.broken(self._error)
                 return
             self._warned = False
@@ -102,6 +106,12 @@ class Live:
             self._tell.report(Finished(KIND, "ready", str(self._settings.image / PREDICTOR)))
             if took > INIT:
                 self._tell.report(Warned(f"it took {took:.0f} s to start; Lambda gives {INIT:.0f} s, then begins anew"))
+
+    def abandon(self) -> None:
+        """End a start that is under way: what it starts is not what was saved last."""
+        self._changes += 1
+        if starting := self._starting:
+            starting.kill()
 
     def answer(self, event: Mapping[str, object]) -> Response:
         """What the API answers, or the sentence that says why it cannot."""
@@ -118,6 +128,10 @@ class Live:
             )
             self._tell.report(Warned(words))
         return said
+
+    def unwatched(self, error: Exception) -> None:
+        """Tell that changes are not noticed."""
+        self._tell.report(Warned(f"changes are not noticed any more, so start anew after them: {error}"))
 
     def stop(self) -> None:
         """End what runs, also in the midst of an answer."""
@@ -189,9 +203,15 @@ async def _follow(folder: Path, live: Live, stopped: asyncio.Event) -> None:
     changes = awatch(
         folder, watch_filter=lambda _, path: matters(folder, path), step=_QUIET, debounce=400, stop_event=stopped
     )
-    await asyncio.to_thread(live.renew)
-    async for _ in changes:
-        await asyncio.to_thread(live.renew)
+    renewing = asyncio.create_task(asyncio.to_thread(live.renew))
+    try:
+        async for _ in changes:
+            live.abandon()
+            await renewing
+            renewing = asyncio.create_task(asyncio.to_thread(live.renew))
+    except (OSError, RuntimeError) as error:  # the system's own limit of what is watched
+        live.unwatched(error)
+    await renewing
 
 
 def matters(folder: Path, path: str) -> bool:

@@ -80,6 +80,19 @@ def test_a_saved_change_is_taken_up_a_broken_one_told_and_the_next_one_mends_it(
     assert not any(words in said for words in RUNTIME), said
 
 
+def test_a_change_does_not_wait_for_a_slow_start(project: Command) -> None:
+    slow = "import time\nprint('loading')\ntime.sleep(50)\n"
+    with serving(project) as served:
+        assert served.post("hello").text == '"HELLO"'
+        write(project.folder, {"predictor.py": slow + SHOUT})
+        time.sleep(3)
+        began = time.monotonic()
+        write(project.folder, {"predictor.py": SHOUT.replace("upper", "title")})
+        assert served.until(lambda answer: answer.text == '"Hello"')
+        assert time.monotonic() - began < 30
+    assert "error" not in "".join(served.said)
+
+
 def test_a_mistake_in_predict_is_told_and_the_next_request_answered(project: Command) -> None:
     code = "import os\ndef predict(text: str) -> str:\n"
     code += "    return {'exit': lambda: os._exit(1), 'raise': lambda: [][1], 'ok': lambda: 'ok'}[text]()\n"
