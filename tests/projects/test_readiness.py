@@ -54,9 +54,17 @@ def test_what_the_folder_says_is_what_answers(small: Settings) -> None:
     deploy.deploy(replace(small, image=other), events.append)
     assert f"was made of {small.image} until now" in " ".join(e.text for e in events if isinstance(e, Warned))
 
-    # An answer that cannot be written never goes live.
+
+def test_what_fails_at_its_first_call_never_goes_live(small: Settings) -> None:
+    address = deploy.deploy(small, silent).deployment.url or ""
+    # An answer that cannot be written.
     write(small.image, {"predictor.py": "def predict(text: str) -> float:\n    return float('nan')\n"})
-    with pytest.raises(AwsError, match=r"examples/hello\.txt gets no answer: the answer is NaN.*version 2 goes on"):
+    with pytest.raises(AwsError, match=r"examples/hello\.txt gets no answer: the answer is NaN.*version 1 goes on"):
+        deploy.deploy(small, silent)
+    # What fails at its start is told with its place.
+    code = "import json\ndef setup() -> None:\n    json.loads('{')\n"
+    write(small.image, {"predictor.py": code + SHOUT})
+    with pytest.raises(AwsError, match=r"JSONDecodeError: .* \(predictor\.py, line 3\); version 1 goes on answering"):
         deploy.deploy(small, silent)
     assert requests.post(address, json={"text": "hi"}, timeout=20).json() == "HI"
 
