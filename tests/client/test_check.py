@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdacap.client.check import check
-from lambdacap.client.contract import Contract, Parameter
+from lambdacap.client.contract import Contract, Parameter, read
 from lambdacap.client.inputs import assignments
 from lambdacap.client.inputs import given as values
+from lambdacap.client.request import request as to_send
 from lambdacap.errors import CallError, InputError, LambdacapError
 from tests.client.models import described
 from tests.drawn import JSON
@@ -113,3 +114,20 @@ def test_any_schema_and_any_value(schema: Any, value: Any) -> None:  # noqa: ANN
         check(Contract({}), Parameter("x", "value", schema), value)
     except LambdacapError as error:
         assert len(error.message) < 400  # noqa: PT017
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.text(max_size=4), SCHEMAS | JSON, max_size=3), JSON, st.text(max_size=9), st.booleans())
+def test_any_inputs_of_any_description(properties: Any, required: Any, text: str, file: bool) -> None:  # noqa: ANN401
+    request = {"type": "object", "properties": properties, "required": required}
+    content = {"application/json": {"schema": request}}
+    post = {"requestBody": {"content": content}, "responses": {"200": {"content": {"application/json": {}}}}}
+    document = {"openapi": "3.1.0", "paths": {"/": {"post": post}}}
+    try:
+        contract = read(document, "http://x/")
+        found = values(contract, [(name, text) for name in properties], file=file)
+        made = to_send(contract, found, "x")
+        assert isinstance(made.body, bytes)
+    except LambdacapError as error:
+        assert len(error.message) < 500  # noqa: PT017
+        assert len(error.hint) < 1000  # noqa: PT017
