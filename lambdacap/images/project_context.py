@@ -30,7 +30,9 @@ NEEDLESS = (
 """Names of what tools leave in a project's folder, and no prediction needs. They are told, and not warned of."""
 OURS = ("handler.py", "handler", "serving.py", "serving")
 """Names in the function's folder that are lambdacap's."""
-_UNUSED = (".dockerignore", ".gitignore", "lambdacap.toml")
+IGNORING = (".dockerignore", ".lambdacapignore")
+"""Files of patterns of what is to stay behind, both in the form of the first; the second has the last word."""
+_UNUSED = (*IGNORING, ".gitignore", "lambdacap.toml")
 _LARGE = 1 << 20  # bytes
 
 
@@ -101,7 +103,7 @@ def read(folder: Path) -> Project:
             "project.",
         )
     if "predictor.py" not in own:
-        why = left.get("predictor.py", ".dockerignore names it")
+        why = left.get("predictor.py", f"{' or '.join(IGNORING)} names it")
         raise SettingsError(f"{folder / 'predictor.py'} is left out: {why}", hint="Put the file itself there.")
     return Project(folder, own, left, tuple(sorted(needless)))
 
@@ -138,7 +140,7 @@ def _is_needless(entry: Path) -> bool:
 
 
 def _is_dropped(ignored: Any, path: str, entry: Path) -> bool:  # noqa: ANN401 - as above
-    """Whether `.dockerignore` names it, and of a folder nothing inside it all the same."""
+    """Whether a file of `IGNORING` names it, and of a folder nothing inside it all the same."""
     if not ignored.matches(path):
         return False
     kept = (pattern.cleaned_pattern for pattern in ignored.patterns if pattern.exclusion)
@@ -148,8 +150,8 @@ def _is_dropped(ignored: Any, path: str, entry: Path) -> bool:  # noqa: ANN401 -
 def _ignored(folder: Path) -> Any:  # noqa: ANN401 - docker-py's PatternMatcher
     from docker.utils.build import PatternMatcher
 
-    file = folder / ".dockerignore"
-    lines = file.read_text("utf-8", "replace").splitlines() if file.is_file() else []
+    files = (folder / name for name in IGNORING)
+    lines = [line for file in files if file.is_file() for line in file.read_text("utf-8", "replace").splitlines()]
     return PatternMatcher([line.strip() for line in lines if line.strip() and not line.startswith("#")])
 
 

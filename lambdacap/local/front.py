@@ -1,4 +1,4 @@
-"""What listens for `lambdacap serve`: HTTP on 127.0.0.1 → events, for the user of this machine alone.
+"""What listens for `lambdacap serve`: HTTP on 127.0.0.1 → events.
 
 Pages of other origins and names of this machine that others may claim are refused, as the local cloud's guard does it.
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 
 from lambdacap.errors import ProjectError
@@ -35,8 +34,7 @@ def prepared(settings: Settings, report: Report) -> Source:
     task = docker_context.task(settled.image, settled.bundle)
     if "handler.py" not in task:
         raise ProjectError(f"{settings.image} has no {PREDICTOR}", hint="Name a project's folder.")
-    # What it needs is lambdacap's extra `local`; a virtual environment's Python finds it by its own path.
-    return Source(settled.image, task, None, {"PYTHONPATH": ":".join(sys.path[1:]), **variables(settled.image)})
+    return Source(settled.image, task, None, variables(settled.image))  # what it needs is lambdacap's extra `local`
 
 
 def found(settings: Settings) -> None:

@@ -155,7 +155,7 @@ def test_a_predictor_that_would_be_left_out_is_refused(folder: Path, tmp_path: P
         context_files(folder)
     (folder / "predictor.py").unlink()
     write(folder, {"predictor.py": SHOUT, ".dockerignore": "*.py\n"})
-    with pytest.raises(SettingsError, match="dockerignore names it"):
+    with pytest.raises(SettingsError, match=r"dockerignore or \.lambdacapignore names it"):
         context_files(folder)
 
 
@@ -169,3 +169,12 @@ def test_with_a_handler_of_its_own_it_is_an_images_folder(folder: Path) -> None:
     write(folder, {"Dockerfile": "FROM scratch\n", "handler.py": "own"})
     assert content(folder)["handler.py"] == folder / "handler.py"
     assert dockerfile(folder) == folder / "Dockerfile"
+
+
+def test_lambdacapignore_has_the_last_word(folder: Path) -> None:
+    """A `.dockerignore` may be another image's of the same folder."""
+    ignoring = {".dockerignore": "a.bin\nb.bin\n", ".lambdacapignore": "# data\n!b.bin\nc.bin\n"}
+    write(folder, {"predictor.py": SHOUT, "a.bin": "", "b.bin": "", "c.bin": "", **ignoring})
+    own = project_context.read(folder).own
+    assert {"predictor.py", "b.bin"} <= own.keys()
+    assert not {"a.bin", "c.bin", ".dockerignore", ".lambdacapignore"} & own.keys()
