@@ -190,16 +190,15 @@ def decoder_bombs(codec: str, title: str) -> Bombs:
     packed = picture(codec, 64, 64)
     packed.add(Item(b"mime", unpacking_to(300)), (1,), b"cdsc")
     yield f"{title}, text of 300 MB", packed.encoded(), 200 if heic else 400
-    side = 7000 if heic else 16_000
-    giant, small = picture(codec, side, side, said=(64, 64)), picture(codec, 64, 64)
-    giant.properties[0] = small.properties[0]
-    first = giant.items[0]
+    small = picture(codec, 64, 64)
     if heic:
         said = small.properties[0][8:]
         sets = (b"\x21" + struct.pack(">H", 50_000) + (struct.pack(">H", 40) + bytes(40)) * 50_000) * 2
         small.properties[0] = box(b"hvcC", said[:22] + b"\2" + sets)
         yield "HEIC, 100,000 sets of parameters", small.encoded(), 400
         return
+    giant = picture(codec, 16_000, 16_000, said=(64, 64))
+    giant.properties[0], first = small.properties[0], giant.items[0]
     small.properties[0] = box(b"av1C", small.properties[0][8:12] + b"\x12\0" * 2_000_000)
     yield "AVIF, two million units", small.encoded(), 200
     for name, content in (
