@@ -36,11 +36,6 @@ BUSY_LIMIT = 30.0
 
 _KIND = "function"
 _BEFORE = re.compile(r"before it: version (\d+)")
-_FRAME = re.compile(r'File "([^"]+)", line (\d+)')
-_NOT_OWN = re.compile(
-    r"/site-packages/|/opt/python/|/lib/python3|/var/runtime/|/serving/(inputs/)?\w+\.py$|/(handler|worker)\.py$|^<frozen"
-)
-"""Files in whose lines an author of a predictor has no part."""
 _UNREADABLE = "Lambda cannot decrypt the function's variables: let it use the key again, or take another key."
 _REASONS = {
     "ImageAccessDenied": "Lambda may not pull the image: run `lambdacap deploy`, which mends the repository's policy.",
@@ -162,16 +157,11 @@ def start(site: Site, version: str, live: str | None) -> None:
 
 
 def _told(payload: object) -> object:
-    """What a function says of its failure: the exception with its kind, since the text of many is but a word, and the
-    last line of the project's own that it came through."""
+    """What a function says of its failure: the exception, with its kind, since the text of many is but a word."""
     if not isinstance(payload, dict):
         return payload
     kind, words = payload.get("errorType"), payload.get("errorMessage", payload)
-    if not kind or str(kind).startswith(("Runtime.", "Sandbox.")):
-        return words
-    frames = _FRAME.findall("\n".join(map(str, payload.get("stackTrace") or [])))
-    own = [f"{file.rpartition('/')[2]}, line {line}" for file, line in frames if not _NOT_OWN.search(file)]
-    return f"{kind}: {words}" + (f" ({own[-1]})" if own else "")
+    return f"{kind}: {words}" if kind and not str(kind).startswith(("Runtime.", "Sandbox.")) else words
 
 
 def unhindered(site: Site, call: Callable[[], T]) -> T:
