@@ -27,6 +27,7 @@ ELSEWHERE = {
     "lambdacap/cli/completion.py": "cli/test_surroundings.py",
     "lambdacap/cli/destination.py": "client/test_answer.py",
     "lambdacap/cli/demo.py": "test_pages.py",
+    "lambdacap/cli/eject.py": "projects/test_eject.py",
     "lambdacap/cli/help.py": "cli/test_surroundings.py",
     "lambdacap/cli/insight.py": "insight",
     "lambdacap/cli/invocation.py": "cli/test_surroundings.py",

@@ -15,6 +15,7 @@ from lambdacap.cli.checks import checks
 from lambdacap.cli.completion import PROGRAM, VARIABLE, Install, Show, completing, named
 from lambdacap.cli.console import Console
 from lambdacap.cli.demo import demo
+from lambdacap.cli.eject import eject
 from lambdacap.cli.help import BEGIN, DEPLOY, LOOK, MORE, STEPS, USE, Group, shown
 from lambdacap.cli.init import init
 from lambdacap.cli.invoke import invoke
@@ -93,6 +94,7 @@ def common(
 app.command(**shown(BEGIN, "lambdacap init my-model --template sound"))(init)
 app.command("run", **shown(BEGIN, "lambdacap run examples/photo.jpg"))(predict)
 app.command(**shown(BEGIN, "lambdacap serve"))(serve)
+app.command(**shown(BEGIN, "lambdacap eject ../image"))(eject)
 
 
 @app.command(**shown(DEPLOY, "lambdacap deploy --region eu-central-1 --auth key"))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from lambdacap.settings import Settings, flag
 
 _COMMAND = re.compile(r"`lambdacap ([a-z-]+)([^`]*)`")
-_ELSEWHERE = {"demo", "list", "local", "model"}
+_ELSEWHERE = {"demo", "eject", "init", "list", "local", "model", "run", "serve"}
 """Commands that work on no deployment."""
 _FROM_SCRATCH = {"build", "create-api", "create-function", "deploy", "doctor", "policy", "push"}
 """Those that follow no record to where the deployment is."""

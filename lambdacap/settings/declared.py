@@ -89,7 +89,7 @@ class Settings:
             default="the current folder if it is a project, else the captioner",
             panel=IMAGE,
             metavar="DIR",
-            steps=(*_BUILT, *_HERE),
+            steps=(*_BUILT, *_HERE, "eject"),
             kept=True,
             told=True,
         ),
