@@ -29,7 +29,7 @@ def invoke(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Files for the first input, or folders of them; - is what is piped in.", metavar="[FILE]..."
+            help="Files for the first input, or folders of them; - is what is piped in.", metavar="FILE"
         ),
     ] = None,
     inputs: Annotated[

@@ -21,7 +21,7 @@ def run(
     console: Console,
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Files for the first input; - is what is piped in.", metavar="[FILE]..."),
+        typer.Argument(help="Files for the first input; - is what is piped in.", metavar="FILE"),
     ] = None,
     inputs: Annotated[
         list[str] | None,
