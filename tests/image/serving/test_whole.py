@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 from serving import colour, picture
 from serving.colour import PRIMARIES, TRANSFERS
 
@@ -25,6 +26,47 @@ def difference(image: Image.Image, other: Image.Image) -> float:
     """The mean distance of two pictures of one size, in steps of 255."""
     assert image.size == other.size
     return float(np.abs(np.asarray(image, float) - np.asarray(other, float)).mean())
+
+
+@pytest.mark.parametrize(
+    ("primaries", "published"),
+    [  # of profiles that others made of the same primaries: Display P3 and Rec. 2020, adapted to D50
+        (12, ((0.5151, 0.2412, -0.0011), (0.2920, 0.6922, 0.0419), (0.1571, 0.0666, 0.7841))),
+        (9, ((0.6735, 0.2790, -0.0019), (0.1657, 0.6753, 0.0300), (0.1251, 0.0456, 0.7969))),
+    ],
+)
+def test_primaries_are_the_published_ones(primaries: int, published: tuple[tuple[float, ...], ...]) -> None:
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(colour.from_code_points(primaries, 13) or b"")).profile
+    for found, expected in zip(
+        (profile.red_colorant, profile.green_colorant, profile.blue_colorant), published, strict=True
+    ):
+        assert found
+        assert found[0] == pytest.approx(expected, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("transfer", "code", "light"),
+    [
+        (13, 0.5, 0.2140),  # IEC 61966-2-1
+        (13, 0.04, 0.0031),
+        (1, 0.5, 0.1895),  # ITU-R BT.1886, in PNG
+        (4, 0.5, 0.2176),
+        (5, 0.5, 0.1436),
+        (7, 0.5, 0.2649),  # SMPTE 240M
+        (7, 0.08, 0.02),
+        (8, 0.5, 0.5),
+        (16, 0.5081, 100 / 203),  # SMPTE ST 2084: the code of 100 cd/m²
+        (16, 0.5807, 1.0),  # and of 203
+        (18, 0.75, 1.0),  # ITU-R BT.2408: 75 % is paper's white
+        (18, 0.5, 1000 / 203 * (1 / 12) ** 1.2),
+    ],
+)
+def test_curves_are_the_published_ones(transfer: int, code: float, light: float) -> None:
+    profile = colour.from_code_points(9, transfer, video=transfer == 1) or b""
+    start = profile.index(b"curv")
+    (count,) = struct.unpack_from(">I", profile, start + 8)
+    curve = np.frombuffer(profile, ">u2", count, start + 12) / 65535
+    assert np.interp(code, np.linspace(0, 1, count), curve) == pytest.approx(light, rel=0.01, abs=0.0005)
 
 
 @pytest.mark.parametrize("transfer", [13, *sorted(TRANSFERS)])
