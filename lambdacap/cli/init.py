@@ -37,7 +37,7 @@ def init(
     """Begin a project: a small model that runs at once, an example and a test."""
     from lambdacap.projects.template import write
 
-    asks = sys.stdin.isatty() and sys.stderr.isatty() and not console.json_output
+    asks = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)) and not console.json_output
     if folder is None:
         folder = Path(typer.prompt("Folder", default="my-model", err=True) if asks else ".")
     if template is None:

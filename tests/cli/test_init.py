@@ -38,16 +38,16 @@ def test_in_a_terminal_it_asks(lambdacap: Command) -> None:
         cwd=lambdacap.folder,
         env={**lambdacap.environment, "TERM": "dumb"},
         stdin=theirs,
-        stdout=subprocess.PIPE,
+        stdout=theirs,
         stderr=theirs,
     )
-    os.close(theirs)
     os.write(ours, b"mine\nvideo\nso\n")
     with process:
-        out, _ = process.communicate(timeout=60)
+        process.wait(60)
     said = os.read(ours, 1 << 16).decode()
+    os.close(theirs)
     os.close(ours)
     assert process.returncode == 0, said
-    assert out == b"mine\n"
+    assert said.endswith("mine\r\n")
     assert "there is no template 'video'" in said
     assert "rfft" in (lambdacap.folder / "mine" / "predictor.py").read_text()
