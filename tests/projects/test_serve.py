@@ -107,6 +107,17 @@ def test_a_mistake_in_predict_is_told_and_the_next_request_answered(project: Com
         assert served.says("predictor.py, line 3: IndexError")
 
 
+def test_lambdas_limits_are_told(project: Command) -> None:
+    code = "import time\ndef predict(text: str) -> int:\n    time.sleep(60 if text == 'slow' else 0)\n"
+    write(project.folder, {"predictor.py": code + "    return len(bytearray(200_000_000))\n"})
+    with serving(project, "--timeout", 3, "--memory", 128) as served:
+        slow = served.post("slow")
+        assert (slow.status_code, slow.json()["error"]["code"]) == (504, "too_slow")
+        assert "had not predicted within 3 s" in slow.json()["error"]["message"]
+        assert served.post("large").text == "200000000"
+        assert served.says("Lambda would have ended it at 128 (--memory)")
+
+
 def test_ctrl_c_ends_an_answer_under_way(project: Command) -> None:
     write(
         project.folder,
