@@ -29,7 +29,7 @@ from lambdacap.local.instance import Instance, TooSlowError
 from lambdacap.operations.source import prepared
 from lambdacap.projects.installer import KIND
 from lambdacap.settings import Settings
-from lambdacap.settings.places import PREDICTOR
+from lambdacap.settings.places import PREDICTOR, is_project
 
 GATEWAY = 29
 """Seconds that API Gateway waits for an answer."""
@@ -69,6 +69,7 @@ class Live:
     def __init__(self, settings: Settings, tell: Tell) -> None:
         self._settings = settings
         self._tell = tell
+        self._what = str(settings.image / PREDICTOR if is_project(settings.image) else settings.image)
         self._instance: Instance | None = None
         self._error: LambdacapError | None = None
         self._lock = threading.RLock()
@@ -83,7 +84,7 @@ class Live:
             if self._stopped:
                 return
             began, changes = time.monotonic(), self._changes
-            self._tell.report(Started(KIND, f"starting {self._settings.image / PREDICTOR}"))
+            self._tell.report(Started(KIND, f"starting {self._what}"))
             self._end()
             try:
                 source = prepared(self._settings, self._tell.report)
@@ -103,7 +104,7 @@ class Live:
                 return
             self._warned = False
             took = time.monotonic() - began
-            self._tell.report(Finished(KIND, "ready", str(self._settings.image / PREDICTOR)))
+            self._tell.report(Finished(KIND, "ready", self._what))
             if took > INIT:
                 self._tell.report(Warned(f"it took {took:.0f} s to start; Lambda gives {INIT:.0f} s, then begins anew"))
 
