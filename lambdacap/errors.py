@@ -11,7 +11,8 @@
     ├── EngineError           no Docker engine, or it failed to build or push
     ├── LocalCloudError       the local cloud cannot start, stop or answer
     ├── ProjectError          a project's predictor cannot be served, or its requirements contradict one another
-    │   └── NotHereError      they cannot be installed, or it cannot be imported, on this machine
+    │   ├── NotHereError      they cannot be installed, or it cannot be imported, on this machine
+    │   └── TooSlowError      it was ended, since it took too long
     ├── InputError            what is to be sent is missing, unknown, or not what the model takes
     │   └── PhotoError        a file is no picture that can be sent
     ├── ModelError            weights or a bundle are missing, broken or not what they should be
@@ -88,6 +89,10 @@ class ProjectError(LambdacapError):
 
 class NotHereError(ProjectError):
     """What a project requires cannot be installed, or its predictor be imported, on this machine."""
+
+
+class TooSlowError(ProjectError):
+    """A start or an answer took too long, and was ended."""
 
 
 class InputError(LambdacapError):

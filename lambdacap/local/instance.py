@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from lambdacap.errors import ProjectError
+from lambdacap.errors import ProjectError, TooSlowError
 from lambdacap.local.process import FunctionError, FunctionProcess, Specification
 from lambdacap.projects import trace
 from lambdacap.projects.environment import lay_out
@@ -21,10 +21,6 @@ from lambdacap.settings.places import PREDICTOR
 
 _TRACEBACK = "Traceback (most recent call last):"
 _EVENTS = ("init", "request", "warm")
-
-
-class TooSlowError(ProjectError):
-    """It was ended, since it took too long."""
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from lambdacap.aws.hints import install_extra
-from lambdacap.errors import LambdacapError, LocalCloudError
+from lambdacap.errors import LambdacapError, LocalCloudError, TooSlowError
 from lambdacap.events import Finished, Report, Started, Warned
 from lambdacap.images.project_context import NEEDLESS
 from lambdacap.local import event as gateway
 from lambdacap.local.event import Response
 from lambdacap.local.front import Front, listen
-from lambdacap.local.instance import Instance, TooSlowError
+from lambdacap.local.instance import Instance
 from lambdacap.operations.source import prepared
 from lambdacap.projects.installer import KIND
 from lambdacap.settings import Settings

@@ -240,7 +240,7 @@ def page(token: str = "", *events: tuple[str, int, str]) -> Answer:
 
 
 IDENTITY = Answer(
-    body=b"<GetCallerIdentityResponse><GetCallerIdentityResult><Account>1</Account><Arn>x</Arn>"
+    body=b"<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account><Arn>x</Arn>"
     b"</GetCallerIdentityResult></GetCallerIdentityResponse>",
     media_type="text/xml",
 )
