@@ -11,7 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE, IMAGE = ROOT / "lambdacap", ROOT / "image"
-FILES = sorted(path for path in PACKAGE.rglob("*.py") if "image" not in path.relative_to(PACKAGE).parts)
+FILES = sorted(
+    path for path in PACKAGE.rglob("*.py") if not {"image", "templates"} & set(path.relative_to(PACKAGE).parts)
+)
 HEAVY = {
     *("boto3", "botocore", "docker", "rich", "requests", "PIL", "textual_image"),
     *("numpy", "onnxruntime", "onnx", "torch", "ministack"),

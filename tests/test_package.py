@@ -67,8 +67,8 @@ def test_the_wheel_holds_what_goes_to_lambda_and_no_litter(wheel: Path) -> None:
     assert "lambdacap/image/captioner/__init__.py" in names
     assert "lambdacap/image/demo/bundle/model.json" in names
     assert "lambdacap/py.typed" in names
-    shipped = {path.relative_to(ROOT) for path in (ROOT / "templates").rglob("*") if path.is_file()}
-    assert {f"lambdacap/{path}" for path in shipped if "__pycache__" not in path.parts} <= names
+    shipped = [path.relative_to(ROOT) for path in (ROOT / "lambdacap/projects/templates").rglob("*") if path.is_file()]
+    assert {path.as_posix() for path in shipped if "__pycache__" not in path.parts} <= names
     litter = ("__pycache__", "_cache/", ".pyc", "tests/", ".venv", ".DS_Store", "image/model/", "image/wheels/")
     assert [name for name in names if any(piece in name for piece in litter)] == []
     assert wheel.stat().st_size < 5_000_000

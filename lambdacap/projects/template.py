@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lambdacap.errors import ProjectError
-from lambdacap.settings.places import PREDICTOR, templates
+from lambdacap.settings.places import PREDICTOR
 from lambdacap.storage import writing
 
+FOLDER = Path(__file__).with_name("templates")
 TEMPLATES: Mapping[str, str] = {
     "picture": "a picture in, values out",
     "sound": "sound in, values out",
@@ -27,7 +28,7 @@ def write(name: str, folder: Path) -> list[Path]:
 
     Raises `ProjectError` where one is there already, and writes nothing then.
     """
-    content = {path: (templates() / name / path).read_bytes() for path in _paths(templates() / name)}
+    content = {path: (FOLDER / name / path).read_bytes() for path in _paths(FOLDER / name)}
     taken = [
         path for path in {Path(PREDICTOR): None, **content} if (folder / path).is_symlink() or (folder / path).exists()
     ]

@@ -10,18 +10,9 @@ PREDICTOR = "predictor.py"
 
 def default_image() -> Path:
     """The folder that goes to Lambda: inside the installed package, or beside it in a checkout."""
-    return _shipped("image")
-
-
-def templates() -> Path:
-    """The folder with what `lambdacap init` writes."""
-    return _shipped("templates")
-
-
-def _shipped(name: str) -> Path:
     package = Path(__file__).parent.parent
-    installed = package / name
-    return installed if installed.is_dir() else package.parent / name
+    installed = package / "image"
+    return installed if installed.is_dir() else package.parent / "image"
 
 
 def default_home() -> Path:

@@ -15,8 +15,7 @@ from lambdacap.projects import environment as environments
 from lambdacap.projects import interpreter
 from lambdacap.projects.check import check
 from lambdacap.projects.environment import Environment, lay_out
-from lambdacap.projects.template import TEMPLATES, write
-from lambdacap.settings.places import templates
+from lambdacap.projects.template import FOLDER, TEMPLATES, write
 from tests.projects.folders import write as put
 
 ANSWERS = {
@@ -41,7 +40,7 @@ OURS = Environment(Path(sys.prefix), interpreter.find(None), {})
 
 
 def test_there_is_one_of_each() -> None:
-    assert {folder.name for folder in templates().iterdir()} == set(TEMPLATES)
+    assert {folder.name for folder in FOLDER.iterdir()} == set(TEMPLATES)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -78,9 +77,9 @@ def test_pytorch_answers_its_example(tmp_path: Path) -> None:
 
 @pytest.mark.slow  # installs what it requires
 def test_onnx_answers_its_example(tmp_path: Path) -> None:
-    files = project_context.read(templates() / "onnx").requirements
+    files = project_context.read(FOLDER / "onnx").requirements
     made = environments.environment(files, interpreter.find(None), tmp_path / "cache")
-    environments.make(made, templates() / "onnx", silent, uv=interpreter.uv_binary())
+    environments.make(made, FOLDER / "onnx", silent, uv=interpreter.uv_binary())
     answers("onnx", tmp_path, made)
 
 
