@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,6 +20,7 @@ from lambdacap.operations.status import status
 from lambdacap.operations.teardown import teardown
 from lambdacap.resources import RESOURCES, Resource, Site
 from lambdacap.resources.log_group import log_group_name
+from lambdacap.resources.repository import pull_policy
 from lambdacap.resources.role import TRUST, log_policy, role_name
 from lambdacap.resources.watch.budget import budget_name
 from lambdacap.settings import Settings
@@ -261,6 +263,16 @@ def test_only_lambda_may_pull_for_this_function(site: Site) -> None:
     function = f"arn:aws:lambda:us-east-1:000000000000:function:{site.name}"
     # Its versions too, and no function whose name begins alike.
     assert statement["Condition"] == {"StringLike": {"aws:sourceArn": [function, f"{function}:*"]}}
+
+
+def test_exactly_this_function_may_pull(site: Site) -> None:
+    policy: Any = pull_policy(site)
+    (statement,) = policy["Statement"]
+    assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+    patterns = statement["Condition"]["StringLike"]["aws:sourceArn"]
+    arn = site.aws.arn("lambda", f"function:{site.name}")
+    for caller, may in ((arn, True), (f"{arn}:7", True), (f"{arn}-2", False), (f"{arn}x:7", False), (arn[:-1], False)):
+        assert any(fnmatchcase(caller, pattern) for pattern in patterns) == may, caller
 
 
 def test_a_boundary_is_set_on_the_role_and_stays(site: Site) -> None:
