@@ -202,6 +202,7 @@ def test_a_bar_on_a_terminal(lambdacap: Command, photos: Photos) -> None:
     assert "a dog" not in shown
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_engine")
 def test_many_at_a_time_through_the_local_cloud(shared: Command, photos: Photos) -> None:
     paths = photos(24)

@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests import processes
 from tests.reaper import PROJECT
 
 TEST = "tests/local/test_cloud.py::test_it_outlives_the_command_and_listens_on_this_machine_only"
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_no_local_cloud(tmp_path: Path) -> None:
     folder = tmp_path / "of the run"
     command = [sys.executable, "-m", "pytest", "-q", TEST, f"--basetemp={folder}"]

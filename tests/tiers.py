@@ -18,9 +18,15 @@ SLOW = (
     "image/test_fuzz.py",
     "insight/test_policy.py",
     "local/test_load.py",
+    "local/test_releases.py",
     "model/test_convert.py",
+    "resources/test_as_aws.py",
+    "resources/test_replaced.py",
+    "test_interrupted.py",
+    "test_invoke_models.py",
     "test_package.py",
     "test_pages.py",
+    "test_side_by_side.py",
 )
 """Folders and files whose tests all take long; of others, those with the mark."""
 SHARING = ("docker", "browser")

@@ -136,6 +136,7 @@ def test_every_kind_of_file_is_written(suffix: str, tmp_path: Path) -> None:
         assert written.size == sheet.size
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("deployed")
 def test_figures_into_files(shared: Command, dog: Path) -> None:
     result = shared("invoke", dog, "--attention", "out.png")
@@ -159,6 +160,7 @@ def test_figures_into_files(shared: Command, dog: Path) -> None:
     assert dog.read_bytes() == cat.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("deployed")
 def test_figures_on_stdout(shared: Command, dog: Path) -> None:
     said = f"{dog.stat().st_size} bytes"

@@ -86,6 +86,7 @@ def test_a_name_deployed_more_than_once_is_not_guessed(home: Path) -> None:
         explain(Settings(name="captions", home=home))
 
 
+@pytest.mark.slow
 def test_the_other_commands_go_by_what_is_shown(shared: Command) -> None:
     """Each setting from another source; the deployment, its status and the record have the values shown."""
     (shared.folder / "lambdacap.toml").write_text("local = true\nmemory = 512\ntimeout = 9\n", "utf-8")

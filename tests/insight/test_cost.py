@@ -71,6 +71,7 @@ def test_captions_in_the_log_are_what_it_reckons_with(settings: Settings) -> Non
     assert other.duration.startswith("assumed")
 
 
+@pytest.mark.slow
 def test_a_dry_run_writes_nothing_on_the_wire(shared: Command) -> None:
     """Every resource missing, then all there and one to be changed; between command and cloud is a proxy."""
     clouds = read_cloud(shared.home)

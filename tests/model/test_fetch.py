@@ -302,6 +302,7 @@ def drop(handler: Handler, piece: bytes = b"x", times: int = 200) -> None:
             return
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slow", [trickle, trickle_head, trickle_chunks, trickle_then_end])
 def test_a_server_that_is_never_silent_and_never_done(
     slow: Callable[[Handler], None], get: Callable[..., Fetched], server: Server, monkeypatch: pytest.MonkeyPatch

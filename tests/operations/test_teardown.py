@@ -56,6 +56,7 @@ def test_a_look_beforehand_removes_nothing(deployed: deploy.Deployed, settings: 
     assert left(site) == KINDS
 
 
+@pytest.mark.slow
 def test_one_failure_stops_no_other_and_is_told_at_the_end(proxy: Proxy, settings: Settings, site: Site) -> None:
     proxy.refuse("DeleteLogGroup", "AccessDeniedException", "no right to do so", times=ALWAYS)
     events: list[Event] = []
@@ -76,6 +77,7 @@ def test_one_failure_stops_no_other_and_is_told_at_the_end(proxy: Proxy, setting
     assert Records(settings.home).all(settings.name) == []
 
 
+@pytest.mark.slow
 def test_what_cannot_be_looked_at_stops_no_other(proxy: Proxy, settings: Settings, site: Site) -> None:
     proxy.refuse("DescribeLogGroups", "AccessDeniedException", "no right to look", times=ALWAYS)
     assert list(standing(settings, silent).failures) == ["log group"]

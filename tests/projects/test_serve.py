@@ -80,6 +80,7 @@ def test_a_saved_change_is_taken_up_a_broken_one_told_and_the_next_one_mends_it(
     assert not any(words in said for words in RUNTIME), said
 
 
+@pytest.mark.slow
 def test_a_change_does_not_wait_for_a_slow_start(project: Command) -> None:
     slow = "import time\nprint('loading')\ntime.sleep(50)\n"
     with serving(project) as served:
@@ -107,6 +108,7 @@ def test_a_mistake_in_predict_is_told_and_the_next_request_answered(project: Com
         assert served.says("predictor.py, line 3: IndexError")
 
 
+@pytest.mark.slow
 def test_lambdas_limits_are_told(project: Command) -> None:
     code = "import time\ndef predict(text: str) -> int:\n    time.sleep(60 if text == 'slow' else 0)\n"
     write(project.folder, {"predictor.py": code + "    return len(bytearray(200_000_000))\n"})

@@ -128,6 +128,7 @@ def test_what_people_could_say_differently_is_not_clear(groups: list[Group]) -> 
     assert not Scene(1.0, tuple(groups)).is_clear()
 
 
+@pytest.mark.slow
 def test_held_out_pairs_never_come_in_training_and_always_in_their_own_subset() -> None:
     assert {shape for _, shape in HELD_OUT} == set(SHAPES)
     assert not any(scene.held_out for scene in scenes(2000, "training"))
