@@ -40,7 +40,7 @@ class Input:
         return "text" if kind is str else "value"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # one a process, by which what follows from it is kept
 class Contract:
     """`inputs` by name, the first one first; `request` is the struct that a whole request becomes.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
@@ -41,8 +42,9 @@ _GATEWAYS = {
 _MESSAGE = {"type": "object", "properties": {"message": {"type": ["string", "null"]}}}
 
 
+@cache
 def document(contract: Contract) -> dict[str, Any]:
-    """The OpenAPI document: what a request may hold, and what it gets."""
+    """The OpenAPI document: what a request may hold, and what it gets. Made once, and not to be changed."""
     (_, *_), components = msgspec.json.schema_components([contract.request], schema_hook=_upload, ref_template=_REF)
     request = components["Request"]
     for name, given in contract.inputs.items():

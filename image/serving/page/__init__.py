@@ -52,6 +52,7 @@ def _page(model: str, title: str = "", openapi: str = "") -> tuple[str, dict[str
     parts = {
         "style": _read("style.css"),
         "common": _read("common.js"),
+        "trouble": _read("trouble.html"),
         "model": escape(model),
         "title": escape(title),
         "openapi": openapi,
